@@ -1,0 +1,173 @@
+"""What every algorithm offers, so that the driver and the verbs exist once.
+
+An algorithm never opens the run directory, never prints, never catches a signal:
+it reads its data, trains step by step, answers questions, and hands over its state.
+One-pass algorithms (counting) have one epoch whose steps are the chunks of the file.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from dlkit.backend import Backend
+from dlkit.backend.streams import Streams
+from dlkit.backend.threads import Team
+from dlkit.recipe.schema import TrainingRecipe
+from dlkit.training.metrics import Column
+
+Tree = dict[str, Any]
+"""Nested dict of arrays, texts, numbers, truth values, None and lists of texts: what a checkpoint holds."""
+
+
+@dataclass
+class Context:
+    """All that an algorithm is given; nothing is global."""
+
+    backend: Backend
+    streams: Streams
+    team: Team
+    base: Path | None = None
+    """Folder of the recipe: second place where relative data paths are looked for."""
+    log: Callable[[str], None] = lambda line: None
+    """A line to the user (stderr), for what is worth knowing."""
+
+
+class Progress(NamedTuple):
+    """What a step tells the driver."""
+
+    step: int
+    """Steps done in this epoch, from 1."""
+    steps: int
+    """Steps in the epoch (0: unknown)."""
+    examples: int
+    """Examples (rows, words, ratings) of this step."""
+    loss: float | None = None
+    """Mean loss of the step, where it is known without waiting for the device."""
+
+
+class LayerRow(NamedTuple):
+    path: str
+    kind: str
+    shape: str
+    parameters: int
+
+
+@dataclass
+class Description:
+    """What `--dry-run` and `inspect` show."""
+
+    data: str = ""
+    """One line: rows of each split, shape, classes."""
+    layers: list[LayerRow] = field(default_factory=list)
+    parameters: int = 0
+    step_bytes: int = 0
+    """Estimated memory of one training step: parameters, gradients, optimizer state, activations."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """Anything else worth a line, label -> text."""
+
+
+class Answer(NamedTuple):
+    """A piece of a prediction: column names and equally long columns."""
+
+    header: list[str]
+    columns: list[Any]
+
+
+class NonFinite(ArithmeticError):
+    """A loss that is NaN or infinite: its value and the first array that was not finite."""
+
+    def __init__(self, value: float, array: str) -> None:
+        super().__init__(f"{value} first in {array}")
+        self.value = value
+        self.array = array
+
+
+class Algorithm(ABC):
+    """One command. The driver calls, in this order:
+
+    ``read_data``, ``build``, [``load``], then for each epoch ``train_epoch`` (consumed step by
+    step) and ``end_epoch``; at the end ``test`` and ``artifacts``. Verbs call ``restore`` and then
+    what they need. ``state`` may be asked for after any step.
+    """
+
+    command: ClassVar[str]
+    Recipe: ClassVar[type[TrainingRecipe]]
+    METRICS: ClassVar[tuple[Column, ...]]
+    SOURCE_KEY: ClassVar[str] = "data.train"
+    """Recipe key that a data file given as SOURCE fills."""
+    UNIT: ClassVar[str] = "examples"
+    EXAMPLES: ClassVar[str] = ""
+    """Command lines shown at the end of --help."""
+
+    def __init__(self, recipe: Any, context: Context) -> None:
+        self.recipe = recipe
+        self.context = context
+
+    # -- training -----------------------------------------------------------------------------
+    @abstractmethod
+    def read_data(self) -> None:
+        """Read all inputs; raises DataError with file:line. Nothing is trained or written."""
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make the model from recipe and data; initial weights from the stream "init"."""
+
+    @abstractmethod
+    def describe(self) -> Description: ...
+
+    def inputs(self) -> list[Path]:
+        """Files read, for provenance (environment.json has their SHA-256)."""
+        return []
+
+    @property
+    def epochs(self) -> int:
+        return int(self.recipe.epochs)
+
+    @abstractmethod
+    def train_epoch(self, epoch: int, skip: int = 0) -> Iterator[Progress]:
+        """Train epoch (from 1), leaving out its first `skip` steps (done before a resume); yields after each step.
+
+        Raises NonFinite when the loss is NaN or infinite, before the update it would spoil.
+        """
+
+    @abstractmethod
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """The row of metrics.csv for this epoch, keyed by the names in METRICS (without epoch, step); validates too."""
+
+    def epoch_recorded(self, row: Mapping[str, float]) -> None:
+        """The row as recorded: the place for schedules that wait for a plateau."""
+
+    def test(self) -> dict[str, float]:
+        """Final `test_*` figures of the chosen model; empty where there is no test set."""
+        return {}
+
+    @abstractmethod
+    def state(self) -> Tree:
+        """Everything that `load` needs to go on bit for bit, and that `restore` needs to answer questions.
+
+        Includes the sums of an epoch under way. Streams need no state: they are functions of the position.
+        """
+
+    @abstractmethod
+    def load(self, state: Tree) -> None:
+        """The inverse of state(), on a built algorithm. Raises DataError when the shapes differ."""
+
+    def artifacts(self) -> Iterable[tuple[str, str | bytes]]:
+        """Files for the run directory: (name, content)."""
+        return ()
+
+    # -- questions to a finished run ------------------------------------------------------------
+    @classmethod
+    @abstractmethod
+    def restore(cls, recipe: Any, state: Tree, context: Context) -> "Algorithm":
+        """A trained algorithm from recipe and state alone, without its training data."""
+
+    def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
+        """Answers for the rows of `source` (path or "-"), piece by piece in bounded memory."""
+        raise NotImplementedError(f"{self.command} does not predict")
+
+    def evaluate(self, source: str | None, options: Mapping[str, Any]) -> dict[str, float]:
+        """Figures on labelled data (default: the recipe's test set)."""
+        raise NotImplementedError(f"{self.command} does not evaluate")

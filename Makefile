@@ -1,0 +1,100 @@
+# Everything runs in .venv, made here from PYTHON; nothing outside this folder is touched.
+# `make` alone lists the targets.
+
+PYTHON      ?= python3
+TORCH       ?= torch==2.13.0
+ROUNDS      ?= 7
+THREADS     ?= 2
+FUZZ_CASES  ?= 10000
+FAULT_KILLS ?= 20
+PYTEST_ARGS ?=
+
+BIN   := .venv/bin
+RUN   := $(BIN)/python -m
+DLKIT := $(RUN) dlkit
+PIP   := -m pip --disable-pip-version-check --quiet install
+
+# The peers' packages stay out of .venv. PEER_PYTHON=<a python that has the peer> installs nothing.
+PEER_PYTHON ?= .bench-venv/bin/python
+peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.installed-$(1))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:  # two pips in one environment spoil it
+.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean clean distclean
+
+help:  ## this list
+	@echo "dlkit: make demo and make test do all the set-up they need"
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# -- environments ----------------------------------------------------------------------------------
+.venv/.created:
+	@$(PYTHON) -c '' || { echo "error: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: dlkit needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@echo "making .venv from $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.installed-%: pyproject.toml | .venv/.created
+	@echo "installing dlkit[$*] into .venv (first time: a minute or two)"
+	@$(BIN)/python $(PIP) --editable '.[$*]'
+	@touch $@
+
+.bench-venv/.created: | .venv/.created
+	@echo "making .bench-venv for the peers"
+	@$(PYTHON) -m venv .bench-venv
+	@touch $@
+
+.bench-venv/.installed-torch: | .bench-venv/.created
+	@echo "installing $(TORCH) into .bench-venv (minutes; pip options such as an index may be part of TORCH)"
+	@.bench-venv/bin/python $(PIP) $(TORCH) numpy
+	@touch $@
+
+# -- to look at it, to work on it --------------------------------------------------------------------
+demo: .venv/.installed-report  ## train a network on the data in data/, then predict, evaluate, inspect (under 3 minutes)
+	$(DLKIT) train-mlp recipes/mlp-digits.yaml -o runs/demo --force
+	$(DLKIT) inspect runs/demo
+	$(DLKIT) evaluate runs/demo
+	$(DLKIT) predict runs/demo $(DEMO_DATA) > runs/demo-predictions.csv
+	@head -n 4 runs/demo-predictions.csv
+	@echo
+	@echo "the run:          runs/demo  (metrics.csv, summary.json, checkpoint.h5, ...)"
+	@echo "its predictions:  runs/demo-predictions.csv"
+
+test: lint  ## lint, types and the whole test suite
+	$(RUN) pytest -n 2 $(PYTEST_ARGS)
+
+lint: .venv/.installed-test  ## ruff and mypy
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+fuzz: .venv/.installed-test  ## the property tests with FUZZ_CASES=10000 random cases each
+	DLKIT_FUZZ_CASES=$(FUZZ_CASES) $(RUN) pytest -n 2 -m hypothesis $(PYTEST_ARGS)
+
+faults: .venv/.installed-test  ## kill runs at FAULT_KILLS=20 random moments and resume them
+	DLKIT_FAULT_KILLS=$(FAULT_KILLS) $(RUN) pytest -n 2 -m faults $(PYTEST_ARGS)
+
+# -- side by side with peers -------------------------------------------------------------------------
+BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
+
+bench: bench-train-mlp bench-startup bench-cost  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+
+bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
+	$(BENCH) train-mlp train-mlp-cli
+
+bench-startup: .venv/.installed-bench $(call peer,torch)  ## --help, and the command until its first step is on disk
+	$(BENCH) startup
+
+bench-cost: .venv/.installed-bench $(call peer,torch)  ## step time over batch and width, as a picture
+	$(BENCH) cost
+
+bench-clean:  ## remove the peers' environment
+	rm -rf .bench-venv
+
+clean:  ## remove caches, runs and build products
+	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find dlkit tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean bench-clean  ## remove .venv too
+	rm -rf .venv

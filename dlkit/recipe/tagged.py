@@ -27,7 +27,7 @@ works inside lists, optional fields and other specs:
     class AdamSpec(Spec):
         name: Literal["adam"] = Field("adam", description="Kingma & Ba 2015.")
         lr: float = Field(
-            1e-3, gt=0, description="Learning rate.", json_schema_extra={"aka": ["learning_rate"], "flag": "--lr"}
+            1e-3, gt=0, description="Rate.", json_schema_extra={"aka": ["learning_rate"], "flag": "--lr"}
         )
 
     OptimizerSpec = Annotated[Spec, OPTIMIZERS]
@@ -201,8 +201,9 @@ class Keyed(Family):
                 del data[name]
         if not data and not any(field.is_required() for field in type(spec).model_fields.values()):
             return kind
-        if list(data) == [type(spec).SHORTHAND] and not isinstance(*data.values(), (Mapping, type(None))):
-            return {kind: next(iter(data.values()))}
+        value = next(iter(data.values()), None)
+        if list(data) == [type(spec).SHORTHAND] and value is not None and not isinstance(value, Mapping):
+            return {kind: value}
         return {kind: data}
 
     def open_up(self, value: Any) -> Any:
@@ -220,7 +221,7 @@ class Named(Family):
 
     def __init__(self, noun: str, *, default: str | None = None, parent: "Named | None" = None) -> None:
         super().__init__(noun, parent=parent)
-        self.default = default or (parent.default if parent else None)
+        self.default: str | None = default or (parent.default if parent else None)
 
     def extended(self, noun: str | None = None, *, default: str | None = None) -> "Named":
         """A child family, to which more kinds can be added."""

@@ -41,7 +41,7 @@ def better_when_higher(column: Column) -> bool:
 
 
 def figure(value: Any) -> Number:
-    """A metric as a Python int or float (NumPy scalars and 0-d arrays too). Raises TypeError for anything else."""
+    """A metric as a Python int or float (NumPy scalars and 0-d arrays too). Raises TypeError for others."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int | float):
@@ -96,7 +96,10 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def read_csv(text: str, name: str) -> list[dict[str, Number | str]]:
-    """Rows of a table written by `to_csv`, numbers as numbers, empty cells left out. Raises DataError with name:line."""
+    """Rows of a table written by `to_csv`: numbers as numbers, empty cells left out.
+
+    Raises DataError with name:line.
+    """
     reader = csv.reader(io.StringIO(text))
     header = next(reader, None)
     if header is None:

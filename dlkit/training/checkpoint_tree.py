@@ -1,0 +1,188 @@
+"""A checkpoint's tree as HDF5 groups and datasets, and back (layout: docs/formats.md).
+
+Only checkpoint.py imports this module. Nothing is stored in HDF5's heaps, so equal trees give equal bytes.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+
+Tree = dict[str, Any]
+
+CHUNK_BYTES = 1 << 22
+DEPTH = 64
+
+
+def write_group(group: h5py.Group, tree: Mapping[str, Any], place: str) -> None:
+    """Write `tree` into `group`. Raises TypeError naming the place of what cannot be stored."""
+    for key, value in tree.items():
+        if not isinstance(key, str):
+            raise TypeError(f"checkpoint{place}: key {key!r} is not a text")
+        here = f"{place}/{key}"
+        if isinstance(value, Mapping):
+            write_group(group.create_group(_escape(key), track_order=True), value, here)
+        else:
+            _write_leaf(group, _escape(key), value, here)
+
+
+def _write_leaf(group: h5py.Group, name: str, value: Any, place: str) -> None:
+    """One value. Python scalars are 0-d datasets; 0-d arrays carry the attribute `array`."""
+    if value is None:
+        group.create_dataset(name, data=h5py.Empty("u1"))
+    elif isinstance(value, str):
+        _write_text(group, name, value)
+    elif isinstance(value, bool | float):
+        group.create_dataset(name, data=np.bool_(value) if isinstance(value, bool) else np.float64(value))
+    elif isinstance(value, int):
+        if -(1 << 63) <= value < 1 << 63:
+            group.create_dataset(name, data=np.int64(value))
+        else:
+            group.create_dataset(name, data=fixed_text(str(value))).attrs["kind"] = fixed_text("int")
+    elif isinstance(value, np.ndarray | np.generic):
+        _write_array(group, name, np.asarray(value), place)
+    elif isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
+        _write_texts(group, name, value)
+    else:
+        raise TypeError(
+            f"checkpoint{place}: cannot store {type(value).__name__}; use an array or list of texts"
+        )
+
+
+def _write_array(group: h5py.Group, name: str, array: np.ndarray, place: str) -> None:
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"checkpoint{place}: cannot store an array of {array.dtype}")
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    if array.ndim == 0:
+        group.create_dataset(name, data=array).attrs["kind"] = fixed_text("array")
+    elif array.size == 0:
+        group.create_dataset(name, data=array)
+    else:
+        group.create_dataset(name, data=array, chunks=_chunks(array), fletcher32=True)
+
+
+def _chunks(array: np.ndarray) -> tuple[int, ...]:
+    """Chunk shape of at most CHUNK_BYTES (HDF5 allows 4 GiB), split evenly from the first axis on."""
+    shape = list(array.shape)
+    for axis, extent in enumerate(shape):
+        size = array.itemsize * int(np.prod(shape, dtype=np.int64))
+        if size <= CHUNK_BYTES:
+            break
+        pieces = min(extent, -(-size // CHUNK_BYTES))
+        shape[axis] = -(-extent // pieces)
+    return tuple(shape)
+
+
+def fixed_text(text: str) -> np.ndarray:
+    """A text as a 0-d array of HDF5's fixed-length UTF-8: its bytes lie in place, no heap."""
+    data = text.encode("utf-8", "surrogatepass")
+    return np.array(data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)))
+
+
+def _write_text(group: h5py.Group, name: str, text: str) -> None:
+    if "\0" in text:  # HDF5 drops trailing NULs of a fixed-length text
+        data = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+        group.create_dataset(name, data=data).attrs["kind"] = fixed_text("text")
+    else:
+        group.create_dataset(name, data=fixed_text(text))
+
+
+def _write_texts(group: h5py.Group, name: str, texts: list[str] | tuple[str, ...]) -> None:
+    """A 1-d array of fixed-length UTF-8; where one long text would blow that up, all bytes and their cuts."""
+    data = [text.encode("utf-8", "surrogatepass") for text in texts]
+    width = max(map(len, data), default=0) or 1
+    total = sum(map(len, data))
+    if width * len(data) <= 4 * total + 65536 and not any(b"\0" in one for one in data):
+        array = np.array(data, dtype=f"S{width}").reshape(len(data))
+        group.create_dataset(name, data=array.astype(h5py.string_dtype("utf-8", width)))
+        return
+    inner = group.create_group(name, track_order=True)
+    inner.attrs["kind"] = fixed_text("texts")
+    inner.create_dataset("bytes", data=np.frombuffer(b"".join(data), np.uint8))
+    inner.create_dataset("ends", data=np.cumsum([len(one) for one in data], dtype=np.int64))
+
+
+def _escape(key: str) -> str:
+    """A key as the name of a link: `%`, `/` and NUL as %25, %2F, %00; "" as %; "." as %2E."""
+    if key in ("", "."):
+        return "%2E" if key else "%"
+    return key.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+
+
+def _unescape(name: str) -> str:
+    if name == "%":
+        return ""
+    return name.replace("%00", "\0").replace("%2F", "/").replace("%2E", ".").replace("%25", "%")
+
+
+class Reader:
+    """Reads groups and leaves, never allocating more than the file holds."""
+
+    def __init__(self, length: int, path: Path) -> None:
+        self.length = length
+        self.left = length
+        self.path = path
+
+    def group(self, group: h5py.Group, depth: int) -> Tree:
+        if depth > DEPTH:
+            raise ValueError("groups too deep")
+        return {_unescape(name): self.item(item, depth) for name, item in self.links(group)}
+
+    def links(self, group: h5py.Group) -> Iterator[tuple[str, Any]]:
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is a link")
+            yield name, group[name]
+
+    def item(self, item: Any, depth: int) -> Any:
+        kind = item.attrs.get("kind", b"")
+        kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+        if isinstance(item, h5py.Group):
+            return self.texts(item) if kind == "texts" else self.group(item, depth + 1)
+        if not isinstance(item, h5py.Dataset):
+            raise ValueError(f"{item.name} is no dataset")
+        if item.shape is None:
+            return None
+        self.check(item)
+        return self.leaf(item, kind)
+
+    def check(self, item: h5py.Dataset) -> None:
+        """The declared size against the stored one, and against what is left of the file."""
+        size = item.dtype.itemsize * int(np.prod(item.shape, dtype=object))
+        filters = item.id.get_create_plist()
+        allowed = [
+            filters.get_filter(i)[0] == h5py.h5z.FILTER_FLETCHER32 for i in range(filters.get_nfilters())
+        ]
+        if item.external or item.is_virtual or kinds - {h5py.h5z.FILTER_FLETCHER32}:
+            raise ValueError(f"{item.name} is not stored plainly")
+        if item.dtype.kind not in "biufS" or item.dtype.hasobject:
+            raise ValueError(f"{item.name} has an unexpected type")
+        if size > self.left or size > item.id.get_storage_size():
+            raise ValueError(f"{item.name} declares {size} bytes that the file does not hold")
+        self.left -= size
+
+    def leaf(self, item: h5py.Dataset, kind: str) -> Any:
+        value = item[()]
+        if item.dtype.kind == "S":
+            if item.ndim == 0:
+                text = value.decode("utf-8", "surrogatepass")
+                return int(text) if kind == "int" else text
+            return [one.decode("utf-8", "surrogatepass") for one in value]
+        if kind == "text":
+            return value.tobytes().decode("utf-8", "surrogatepass")
+        if item.ndim == 0:
+            return np.asarray(value) if kind == "array" else value.item()
+        return value
+
+    def texts(self, group: h5py.Group) -> list[str]:
+        parts = dict(self.links(group))
+        for part in parts.values():
+            self.check(part)
+        data, ends = parts["bytes"][()].tobytes(), parts["ends"][()].tolist()
+        starts = [0, *ends[:-1]]
+        if any(end < start for start, end in zip(starts, ends, strict=True)) or (
+            ends and ends[-1] != len(data)
+        ):
+            raise ValueError(f"{group.name} is cut wrongly")
+        return [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]

@@ -1,0 +1,378 @@
+"""A network that learns from labelled rows: what train-mlp and every other classifier or regressor do.
+
+Read from top to bottom: data, model, one epoch, figures, state, questions. The command's own file
+says what its recipe looks like and how layers become a network.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dlkit.algorithms import mc_dropout
+from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise, Objective, objective_for
+from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description, NonFinite, Progress, Tree
+from dlkit.autograd import Tape
+from dlkit.errors import DataError, UsageError
+from dlkit.kernels.gather import gather_rows
+from dlkit.nn import optimizers, schedules
+from dlkit.nn.module import Module
+from dlkit.nn.parameter import Flat
+from dlkit.nn.step import GradientStep, NonFiniteLoss
+from dlkit.nn.summary import layer_table, step_bytes
+from dlkit.readers.batches import Batches
+from dlkit.readers.preprocess import Preprocess
+from dlkit.readers.tables import Dataset, Schema, TrainingData, read_for_prediction, read_training
+from dlkit.training.metrics import Column
+
+EVALUATION_ROWS = 1024
+"""Rows of one evaluation chunk. Fixed, because sums over chunks are figures and must not depend on threads."""
+
+
+@dataclass
+class Rows:
+    """One split on the device: inputs (n, d) as stored, targets (n,) or (n, k), and x = stored * scale + shift."""
+
+    x: Any
+    y: Any
+    scale: Any
+    shift: Any
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class Supervised(Algorithm):
+    """Batches through a network, a loss, a gradient step; figures on rows held out."""
+
+    METRICS: ClassVar[tuple[Column, ...]] = (
+        Column("lr", "1", "learning rate of the epoch's last step"),
+        *(
+            Column(f"{split}_{c.name}", c.unit, f"{text}: {c.doc}")
+            for split, text in (("train", "running mean of the epoch, noise on"), ("valid", "validation rows"))
+            for c in {c.name: c for o in (Classes, ConstantNoise, LearntNoise) for c in o.measures}.values()
+        ),
+    )
+
+    # -- data ----------------------------------------------------------------------------------
+    def read_data(self) -> None:
+        recipe, context = self.recipe, self.context
+        data: TrainingData = read_training(
+            recipe.data, recipe.task, context.streams, recipe.on_bad_row, context.base
+        )
+        self.data = data
+        self._describe_task(data.schema, data.preprocess)
+        for note in data.notes:
+            context.log(note)
+
+    def _describe_task(self, schema: Schema, preprocess: Preprocess) -> None:
+        self.schema, self.preprocess = schema, preprocess
+        self.objective: Objective = objective_for(
+            schema.task, self.recipe.noise, len(schema.classes), preprocess.targets
+        )
+        if schema.task == "classification" and self.recipe.noise == "learnt":
+            raise UsageError("noise: learnt is for regression; the label is one of "
+                             f"{len(schema.classes)} classes", where="noise")  # fmt: skip
+
+    def inputs(self) -> list[Path]:
+        return self.data.files
+
+    def resolved_recipe(self) -> Any:
+        """The recipe with data paths that hold from the current folder."""
+        if not self.data.resolved:
+            return self.recipe
+        return self.recipe.model_copy(update={"data": self.recipe.data.model_copy(update=self.data.resolved)})
+
+    def _rows(self, dataset: Dataset) -> Rows:
+        backend = self.context.backend
+        scale, shift = self.preprocess.linear(dataset.x)
+        y = None if dataset.y is None else backend.asarray(dataset.y)
+        return Rows(
+            backend.asarray(dataset.x), y, backend.asarray(scale, backend.dtype), backend.asarray(shift, backend.dtype)
+        )
+
+    # -- model ---------------------------------------------------------------------------------
+    @abstractmethod
+    def network(self, input_shape: tuple[int, ...], outputs: int) -> Module:
+        """The recipe's layers and the output layer."""
+
+    def build(self) -> None:
+        recipe, data = self.recipe, self.data
+        self._assemble()
+        self.train, self.valid = self._rows(data.train), self._rows(data.valid) if data.valid else None
+        self.batches = Batches(len(self.train), recipe.batch, streams=self.context.streams)
+        self.schedule = schedules.build(recipe.optimizer, recipe.epochs)
+        self.step = GradientStep(
+            self.model,
+            optimizers.build(recipe.optimizer, self.flat),
+            self.context.backend,
+            self.context.team,
+            self.context.streams,
+            clip=recipe.optimizer.clip,
+        )
+        self.lr = recipe.optimizer.lr
+        self.sums = self.context.backend.zeros((self.context.team.shards, self.objective.totals), np.float64)
+        self.rows_seen = 0
+
+    def _assemble(self) -> None:
+        backend = self.context.backend
+        self.model = self.network(self.schema.input_shape, self.objective.outputs)
+        self.flat = Flat.allocate(self.model, backend, self.context.streams)
+        self.noise_variance = np.full(max(len(self.schema.targets), 1), np.nan)
+        self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
+
+    def describe(self) -> Description:
+        layers = layer_table(self.model, self.schema.input_shape)
+        rows = min(len(self.train), self.batches.batch) if hasattr(self, "train") else 1
+        data = self.data.summary() if hasattr(self, "data") else ""
+        return Description(
+            data=data,
+            layers=layers,
+            parameters=self.flat.size,
+            step_bytes=step_bytes(
+                self.model, self.schema.input_shape, rows, self.recipe.optimizer, self.context.team.shards
+            ),
+        )
+
+    # -- one epoch -------------------------------------------------------------------------------
+    def train_epoch(self, epoch: int, skip: int = 0) -> Iterator[Progress]:
+        order = self.context.backend.asarray(self.batches.order(epoch))
+        if skip == 0:
+            self.sums[...] = 0
+            self.rows_seen = 0
+        steps = self.batches.steps
+        for number in range(skip + 1, steps + 1):
+            batch = order[(number - 1) * self.batches.batch : number * self.batches.batch]
+            progress = epoch - 1 + (number - 1) / steps
+            self.lr = self.schedule.lr(progress)
+            yield Progress(number, steps, len(batch), self._learn(batch, (epoch, number)))
+
+    def _learn(self, batch: Any, position: tuple[int, int]) -> float | None:
+        """One gradient step on the rows `batch` (indices); the mean loss where it is at hand."""
+        n = len(batch)
+
+        def loss(tape: Tape, shard: int, rows: slice) -> Any:
+            index = batch[rows]
+            f = self.model(tape, tape.constant(self._inputs(tape, self.train, index)))
+            total, measures = self.objective.loss(tape, f, self.train.y[index], 1 / n)
+            for k, values in enumerate(measures):
+                self.sums[shard, k] += values.sum()
+            return total, None
+
+        try:
+            mean = self.step(n, loss, self.lr, position)
+        except NonFiniteLoss as error:
+            raise NonFinite(error.value, ", ".join(error.arrays) or "the loss itself") from error
+        self.rows_seen += n
+        return mean
+
+    def _inputs(self, tape: Tape, rows: Rows, index: Any) -> Any:
+        x = tape.empty((len(index), rows.x.shape[1]))
+        gather_rows(rows.x, index, rows.scale, rows.shift, x)
+        return x
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        sums = self.context.backend.to_host(self.sums)
+        row = {"lr": self.lr} | _named("train", self.objective.figures(sums.sum(0), self.rows_seen))
+        if self.valid is not None:
+            row |= _named("valid", self._figures(self.valid))
+        return row
+
+    def epoch_recorded(self, row: Mapping[str, float]) -> None:
+        self.schedule.observe(row.get("valid_loss", row["train_loss"]))
+
+    # -- figures -----------------------------------------------------------------------------------
+    def _figures(self, rows: Rows) -> dict[str, float]:
+        """Loss and measures over rows, noise off; chunks are shared out to the team, sums go in chunk order."""
+
+        def judge(tape: Tape, index: Any) -> np.ndarray:
+            f = self.model(tape, tape.constant(self._inputs(tape, rows, index)))
+            _, measures = self.objective.loss(tape, f, rows.y[index], 1.0)
+            return np.array([float(m.sum(dtype=np.float64)) for m in measures])
+
+        sums = self._over_chunks(len(rows), judge)
+        return self.objective.figures(np.sum(sums, axis=0), len(rows))
+
+    def _over_chunks(self, n: int, fn: Any, *, passes: int = 1, noise: str | None = None) -> list[Any]:
+        """fn(tape, indices) for chunks of range(n), results in chunk order; `noise` names the stream when it stays on."""
+        size = max(EVALUATION_ROWS // passes, 1)
+        starts = range(0, n, size)
+        arange = self.context.backend.asarray(np.arange(n))
+        results: list[Any] = [None] * len(starts)
+
+        def work(shard: int) -> None:
+            tape = self._tapes[shard]
+            for k in range(shard, len(starts), self.context.team.shards):
+                rng = self.context.streams.get(noise, k) if noise else None
+                tape.begin(training=False, noise=noise is not None, rng=rng)
+                results[k] = fn(tape, arange[starts[k] : starts[k] + size])
+
+        self.context.team.map(work)
+        return results
+
+    def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
+        """Raw network outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (noise stream "mc")."""
+        to_host = self.context.backend.to_host
+
+        def forward(tape: Tape, index: Any) -> np.ndarray:
+            tiled = self.context.backend.xp.tile(index, samples) if samples > 1 else index
+            f = self.model(tape, tape.constant(self._inputs(tape, rows, tiled)))
+            return np.array(to_host(f.data)).reshape(samples, len(index), -1)
+
+        noise = "mc" if samples > 1 else None
+        return np.concatenate(self._over_chunks(len(rows), forward, passes=samples, noise=noise), axis=1)
+
+    def test(self) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        self._fit_noise()
+        if self.data.test is not None:
+            rows = self._rows(self.data.test)
+            figures = self._judge(rows, self.recipe.mc_samples)
+        return _named("test", figures)
+
+    def _judge(self, rows: Rows, samples: int) -> dict[str, float]:
+        figures = self._figures(rows)
+        if samples > 1:
+            figures |= self._mc_figures(rows, samples)
+        return figures
+
+    def _fit_noise(self) -> None:
+        """Constant noise of a regression, from rows held out (or, without them, from the training rows)."""
+        if not isinstance(self.objective, ConstantNoise):
+            return
+        rows = self.valid or self.train
+        mu, _ = self._moments(rows, max(self.recipe.mc_samples, 1))
+        self.noise_variance = mc_dropout.fit_noise(self._targets(rows), mu)
+
+    def _targets(self, rows: Rows) -> np.ndarray:
+        return self.preprocess.targets.invert(self.context.backend.to_host(rows.y).astype(np.float64))
+
+    def _moments(self, rows: Rows, samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Means and variances of the targets in their own units, (samples, n, k) each."""
+        f = self.outputs(rows, samples).astype(np.float64)
+        targets = self.preprocess.targets
+        if isinstance(self.objective, LearntNoise):
+            k = targets.size
+            return targets.invert(f[..., :k]), np.exp(f[..., k:]) * targets.scale**2
+        return targets.invert(f), np.broadcast_to(self.noise_variance, f.shape)
+
+    def _mc_figures(self, rows: Rows, samples: int) -> dict[str, float]:
+        """Figures of the mean over dropout passes."""
+        y = self.context.backend.to_host(rows.y)
+        if isinstance(self.objective, Classes):
+            p, _, _ = mc_dropout.class_spread(softmax(self.outputs(rows, samples)))
+            right = np.maximum(p[np.arange(len(y)), y], np.finfo(float).tiny)
+            return {"mc_accuracy": float((p.argmax(1) == y).mean()), "mc_loss": float(-np.log(right).mean())}
+        mu, variance = self._moments(rows, samples)
+        y = self._targets(rows)
+        error = mu.mean(0) - y
+        return {
+            "mc_rmse": float(np.sqrt((error**2).mean())),
+            "mc_log_likelihood": float(mc_dropout.log_likelihood(y, mu, variance).mean()),
+        }
+
+    # -- state -------------------------------------------------------------------------------------
+    def state(self) -> Tree:
+        return {
+            "schema": self.schema.to_dict(),
+            "preprocess": self.preprocess.state(),
+            "model": self.model.state(),
+            "optimizer": self.step.optimizer.state(),
+            "schedule": self.schedule.state(),
+            "epoch": {
+                "lr": float(self.lr),
+                "sums": np.array(self.context.backend.to_host(self.sums)),
+                "rows": self.rows_seen,
+            },
+            "noise_variance": self.noise_variance,
+        }
+
+    def load(self, state: Tree) -> None:
+        self.model.load(state["model"])
+        self.step.optimizer.load(state["optimizer"])
+        self.schedule.load(state["schedule"])
+        self.lr = state["epoch"]["lr"]
+        self.sums[...] = self.context.backend.asarray(state["epoch"]["sums"])
+        self.rows_seen = state["epoch"]["rows"]
+        self.noise_variance = state["noise_variance"]
+
+    @classmethod
+    def restore(cls, recipe: Any, state: Tree, context: Context) -> "Supervised":
+        self = cls(recipe, context)
+        self._describe_task(Schema.from_dict(state["schema"]), Preprocess.from_state(state["preprocess"]))
+        self._assemble()
+        self.model.load(state["model"])
+        self.noise_variance = state["noise_variance"]
+        return self
+
+    # -- questions -----------------------------------------------------------------------------------
+    def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
+        samples = self._samples(options)
+        for chunk in read_for_prediction(
+            source, self.recipe.data, self.schema, self.preprocess, need_label=False, base=self.context.base
+        ):
+            rows = self._rows(chunk)
+            yield self._class_answer(rows, samples) if isinstance(self.objective, Classes) else self._number_answer(
+                rows, samples
+            )
+
+    def _samples(self, options: Mapping[str, Any]) -> int:
+        samples = options.get("mc_samples") or 1
+        if samples > 1 and not self.model.has_noise():
+            raise UsageError("this network has no dropout, so its passes would all be the same", where="--mc-samples")
+        return int(samples)
+
+    def _class_answer(self, rows: Rows, samples: int) -> Answer:
+        draws = softmax(self.outputs(rows, samples))
+        p, entropy, information = mc_dropout.class_spread(draws)
+        label = [self.schema.classes[k] for k in p.argmax(1)]
+        names = [f"p_{c}" for c in self.schema.classes]
+        columns = [label, *p.astype(np.float32).T]
+        if samples == 1:
+            return Answer(["label", *names], columns)
+        return Answer(
+            ["label", *names, "entropy", "mutual_information"],
+            [*columns, entropy.astype(np.float32), information.astype(np.float32)],
+        )
+
+    def _number_answer(self, rows: Rows, samples: int) -> Answer:
+        mu, variance = self._moments(rows, samples)
+        spread = mc_dropout.regression_spread(mu, variance)
+        parts = {"mean": spread.mean, "std": spread.total}
+        if samples > 1:
+            parts |= {"epistemic_std": spread.epistemic, "aleatoric_std": spread.aleatoric}
+        several = len(self.schema.targets) > 1
+        header = [f"{part}_{t}" if several else part for t in self.schema.targets for part in parts]
+        columns = [v[:, k].astype(np.float32) for k in range(len(self.schema.targets)) for v in parts.values()]
+        return Answer(header, columns)
+
+    def evaluate(self, source: str | None, options: Mapping[str, Any]) -> dict[str, float]:
+        samples = self._samples(options)
+        if source is None:
+            self.read_data()
+            if self.data.test is None:
+                raise UsageError("the recipe has no test rows; name a labelled file", where="evaluate")
+            return _named("test", self._judge(self._rows(self.data.test), samples))
+        chunks = list(
+            read_for_prediction(
+                source, self.recipe.data, self.schema, self.preprocess, need_label=True, base=self.context.base
+            )
+        )
+        if not chunks:
+            raise DataError("no rows", where=source)
+        x = np.concatenate([c.x for c in chunks])
+        y = np.concatenate([c.y for c in chunks if c.y is not None])
+        return {"rows": len(x)} | _named("test", self._judge(self._rows(Dataset(x, y, source, None)), samples))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities along the last axis, in float64."""
+    e = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
+    return {f"{split}_{name}": value for name, value in figures.items()}

@@ -1,0 +1,46 @@
+"""`dlkit evaluate`: the figures of a finished run on labelled data."""
+
+import json
+from pathlib import Path
+
+import click
+
+from dlkit.verbs.options import RUN, chosen_device, device_options
+
+HELP = "Figures of a finished run on labelled rows, one `name value` a line on standard output."
+
+
+@click.command(
+    "evaluate",
+    help=HELP,
+    epilog="""\b
+Examples:
+  dlkit evaluate runs/train-mlp-digits data/digits.csv
+  dlkit evaluate runs/train-mlp-digits --json | jq .test_accuracy
+  dlkit evaluate runs/train-mlp-digits holdout.csv --mc-samples 100""",
+)
+@RUN
+@click.argument("source", metavar="[INPUT]", required=False)
+@click.option("--mc-samples", type=click.IntRange(min=2), metavar="T", help="Judge the mean of T dropout passes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@device_options
+def command(
+    run: Path,
+    source: str | None,
+    mc_samples: int | None,
+    as_json: bool,
+    gpu: bool,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Without INPUT the recipe's own test rows are used."""
+    from dlkit.training.driver import open_run
+
+    algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
+    figures = algorithm.evaluate(source, {"mc_samples": mc_samples})
+    if as_json:
+        click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    width = max(map(len, figures), default=0)
+    for name, value in figures.items():
+        click.echo(f"{name:{width}}  {value:.6g}" if isinstance(value, float) else f"{name:{width}}  {value}")

@@ -1,0 +1,48 @@
+"""Options that the verbs share: where the run is, where answers go, what computes them."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from dlkit.errors import UserError
+
+RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+
+
+def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--gpu, --device and --threads, as on the commands that train."""
+    for option in (
+        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads (default: all granted)."),
+        click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu|gpu:N", help="What computes."),
+        click.option("--gpu", is_flag=True, help="Short for --device gpu."),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_device(gpu: bool, device: str) -> str:
+    """--gpu wins over the default of --device."""
+    return device if device != "cpu" or not gpu else "gpu"
+
+
+@contextmanager
+def answer_file(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or `path` written whole or not at all (temporary file, fsync, rename)."""
+    if path is None or str(path) == "-":
+        yield click.get_text_stream("stdout", encoding="utf-8")
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write: {error.strerror or error}", where=str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)

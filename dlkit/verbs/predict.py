@@ -1,0 +1,54 @@
+"""`dlkit predict`: answers of a finished run for new rows, as CSV."""
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dlkit.verbs.options import RUN, answer_file, chosen_device, device_options
+
+HELP = "Answers of a finished run for new rows, as CSV on standard output or in a file."
+
+
+@click.command(
+    "predict",
+    help=HELP,
+    epilog="""\b
+Examples:
+  dlkit predict runs/train-mlp-digits data/digits.csv -o answers.csv
+  tail -n +2 new.csv | dlkit predict runs/train-mlp-digits - | cut -d, -f1
+  dlkit predict runs/train-mlp-sine/best.h5 x.csv --mc-samples 200""",
+)
+@RUN
+@click.argument("source", metavar="INPUT")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
+@click.option(
+    "--mc-samples",
+    type=click.IntRange(min=2),
+    metavar="T",
+    help="Monte-Carlo dropout: T passes with dropout on; adds what the model does not know.",
+)
+@device_options
+def command(
+    run: Path, source: str, output: Path | None, mc_samples: int | None, gpu: bool, device: str, threads: int | None
+) -> None:
+    """Open the run, answer piece by piece, write each piece as it comes."""
+    from dlkit.training.driver import open_run
+
+    algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
+    pieces = algorithm.predict(source, {"mc_samples": mc_samples})
+    first = next(pieces, None)  # bad input is found before the output file is touched
+    with answer_file(output) as out:
+        writer = csv.writer(out, lineterminator="\n")
+        if first is not None:
+            writer.writerow(first.header)
+            for piece in chain((first,), pieces):
+                writer.writerows(rows(piece.columns))
+
+
+def rows(columns: list[Any]) -> Iterator[tuple[str, ...]]:
+    """Columns as rows of text; floats with as many digits as tell their type's values apart."""
+    return zip(*(map(str, column) for column in columns), strict=True)

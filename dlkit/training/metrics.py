@@ -3,7 +3,8 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dlkit.errors import DataError
@@ -121,3 +122,39 @@ def _number(cell: str) -> Number | str:
         except ValueError:
             continue
     return cell
+
+
+class Timing:
+    """timing.csv: what an epoch cost. Its figures are this process's: a resumed epoch counts its own part."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
+        self.rows: list[list[str]] = []
+        self._began = self._trained = clock()
+        self._examples = 0
+
+    def begin_epoch(self) -> None:
+        self._began = self._trained = self.clock()
+        self._examples = 0
+
+    def count(self, examples: int) -> None:
+        self._examples += examples
+
+    def end_steps(self) -> None:
+        """Training steps end here; what follows is validation."""
+        self._trained = self.clock()
+
+    def end_epoch(self, epoch: int, step: int, peak_memory: int) -> None:
+        rate = self._examples / max(self._trained - self._began, 1e-9)
+        seconds = self.clock() - self._began
+        self.rows.append([str(epoch), str(step), f"{seconds:.6f}", f"{rate:.6g}", str(peak_memory)])
+
+    def to_csv(self) -> str:
+        return to_csv(TIMING, self.rows)
+
+    def go_on(self, text: str, epochs: int) -> None:
+        """Take over the rows of an earlier timing.csv up to epoch `epochs`; later ones are done again."""
+        cells = list(csv.reader(io.StringIO(text)))
+        if cells and tuple(cells[0]) == TIMING:
+            good = [row for row in cells[1:] if len(row) == len(TIMING) and row[0].isdecimal()]
+            self.rows = [row for row in good if int(row[0]) <= epochs]

@@ -1,21 +1,24 @@
 """A checkpoint's tree as HDF5 groups and datasets, and back (layout: docs/formats.md).
 
-Only checkpoint.py imports this module. Nothing is stored in HDF5's heaps, so equal trees give equal bytes.
+Nothing is stored in HDF5's heaps, so equal trees give equal bytes.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import h5py
 import numpy as np
 
 Tree = dict[str, Any]
+Group = Any
+"""h5py.Group; h5py is imported by the functions that need it."""
+Dataset = Any
+"""h5py.Dataset."""
 
 CHUNK_BYTES = 1 << 22
 DEPTH = 64
 
 
-def write_group(group: h5py.Group, tree: Mapping[str, Any], place: str) -> None:
+def write_group(group: Group, tree: Mapping[str, Any], place: str) -> None:
     """Write `tree` into `group`. Raises TypeError naming the place of what cannot be stored."""
     for key, value in tree.items():
         if not isinstance(key, str):
@@ -27,8 +30,10 @@ def write_group(group: h5py.Group, tree: Mapping[str, Any], place: str) -> None:
             _write_leaf(group, _escape(key), value, here)
 
 
-def _write_leaf(group: h5py.Group, name: str, value: Any, place: str) -> None:
+def _write_leaf(group: Group, name: str, value: Any, place: str) -> None:
     """One value. Python scalars are 0-d datasets; 0-d arrays carry the attribute `array`."""
+    import h5py
+
     if value is None:
         group.create_dataset(name, data=h5py.Empty("u1"))
     elif isinstance(value, str):
@@ -50,7 +55,7 @@ def _write_leaf(group: h5py.Group, name: str, value: Any, place: str) -> None:
         )
 
 
-def _write_array(group: h5py.Group, name: str, array: np.ndarray, place: str) -> None:
+def _write_array(group: Group, name: str, array: np.ndarray, place: str) -> None:
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"checkpoint{place}: cannot store an array of {array.dtype}")
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
@@ -76,11 +81,13 @@ def _chunks(array: np.ndarray) -> tuple[int, ...]:
 
 def fixed_text(text: str) -> np.ndarray:
     """A text as a 0-d array of HDF5's fixed-length UTF-8: its bytes lie in place, no heap."""
+    import h5py
+
     data = text.encode("utf-8", "surrogatepass")
     return np.array(data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)))
 
 
-def _write_text(group: h5py.Group, name: str, text: str) -> None:
+def _write_text(group: Group, name: str, text: str) -> None:
     if "\0" in text:  # HDF5 drops trailing NULs of a fixed-length text
         data = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
         group.create_dataset(name, data=data).attrs["kind"] = fixed_text("text")
@@ -88,8 +95,10 @@ def _write_text(group: h5py.Group, name: str, text: str) -> None:
         group.create_dataset(name, data=fixed_text(text))
 
 
-def _write_texts(group: h5py.Group, name: str, texts: list[str] | tuple[str, ...]) -> None:
+def _write_texts(group: Group, name: str, texts: list[str] | tuple[str, ...]) -> None:
     """A 1-d array of fixed-length UTF-8; where one long text would blow that up, all bytes and their cuts."""
+    import h5py
+
     data = [text.encode("utf-8", "surrogatepass") for text in texts]
     width = max(map(len, data), default=0) or 1
     total = sum(map(len, data))
@@ -119,23 +128,25 @@ def _unescape(name: str) -> str:
 class Reader:
     """Reads groups and leaves, never allocating more than the file holds."""
 
-    def __init__(self, length: int, path: Path) -> None:
-        self.length = length
+    def __init__(self, length: int) -> None:
         self.left = length
-        self.path = path
 
-    def group(self, group: h5py.Group, depth: int) -> Tree:
+    def group(self, group: Group, depth: int) -> Tree:
         if depth > DEPTH:
             raise ValueError("groups too deep")
         return {_unescape(name): self.item(item, depth) for name, item in self.links(group)}
 
-    def links(self, group: h5py.Group) -> Iterator[tuple[str, Any]]:
+    def links(self, group: Group) -> Iterator[tuple[str, Any]]:
+        import h5py
+
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ValueError(f"{name} is a link")
             yield name, group[name]
 
     def item(self, item: Any, depth: int) -> Any:
+        import h5py
+
         kind = item.attrs.get("kind", b"")
         kind = kind.decode() if isinstance(kind, bytes) else str(kind)
         if isinstance(item, h5py.Group):
@@ -147,14 +158,14 @@ class Reader:
         self.check(item)
         return self.leaf(item, kind)
 
-    def check(self, item: h5py.Dataset) -> None:
+    def check(self, item: Dataset) -> None:
         """The declared size against the stored one, and against what is left of the file."""
+        from h5py import h5z
+
         size = item.dtype.itemsize * int(np.prod(item.shape, dtype=object))
         filters = item.id.get_create_plist()
-        allowed = [
-            filters.get_filter(i)[0] == h5py.h5z.FILTER_FLETCHER32 for i in range(filters.get_nfilters())
-        ]
-        if item.external or item.is_virtual or kinds - {h5py.h5z.FILTER_FLETCHER32}:
+        kinds = {filters.get_filter(i)[0] for i in range(filters.get_nfilters())}
+        if item.external or item.is_virtual or kinds - {h5z.FILTER_FLETCHER32}:
             raise ValueError(f"{item.name} is not stored plainly")
         if item.dtype.kind not in "biufS" or item.dtype.hasobject:
             raise ValueError(f"{item.name} has an unexpected type")
@@ -162,7 +173,7 @@ class Reader:
             raise ValueError(f"{item.name} declares {size} bytes that the file does not hold")
         self.left -= size
 
-    def leaf(self, item: h5py.Dataset, kind: str) -> Any:
+    def leaf(self, item: Dataset, kind: str) -> Any:
         value = item[()]
         if item.dtype.kind == "S":
             if item.ndim == 0:
@@ -175,7 +186,7 @@ class Reader:
             return np.asarray(value) if kind == "array" else value.item()
         return value
 
-    def texts(self, group: h5py.Group) -> list[str]:
+    def texts(self, group: Group) -> list[str]:
         parts = dict(self.links(group))
         for part in parts.values():
             self.check(part)

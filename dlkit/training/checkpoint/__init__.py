@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from dlkit.errors import DataError
-from dlkit.training.checkpoint_tree import Reader, Tree, fixed_text, write_group
+from dlkit.training.checkpoint.tree import Reader, Tree, fixed_text, write_group
 from dlkit.training.rundir import write_atomic
 
 FORMAT = "dlkit checkpoint"
@@ -44,6 +42,8 @@ def save(path: Path, tree: Tree, *, command: str, attributes: Mapping[str, str |
 
 def to_bytes(tree: Tree, *, command: str, attributes: Mapping[str, str | int] | None = None) -> bytes:
     """The file's bytes, user block and HDF5 image. Raises TypeError naming what cannot be stored."""
+    import h5py
+
     memory = {"driver": "core", "backing_store": False, "block_size": 1 << 20}
     with h5py.File("checkpoint", "w", libver=LIBVER, track_order=True, **memory) as file:
         marks = {"format": FORMAT, "version": VERSION, "command": command, **(attributes or {})}
@@ -57,6 +57,8 @@ def to_bytes(tree: Tree, *, command: str, attributes: Mapping[str, str | int] | 
 
 def load(path: Path, *, command: str | None = None) -> Checkpoint:
     """Read a checkpoint. Raises DataError, one line, for anything else or one not of `command`."""
+    import h5py
+
     image = _verified_image(path)
     try:
         with h5py.File(h5py.h5f.open_file_image(image)) as file:
@@ -68,7 +70,7 @@ def load(path: Path, *, command: str | None = None) -> Checkpoint:
             _check_version(version, path)
             if command is not None and wrote != command:
                 raise DataError(f"a checkpoint of {wrote}, not of {command}", where=str(path))
-            tree = Reader(len(image), path).group(file, 0)
+            tree = Reader(len(image)).group(file, 0)
             return Checkpoint(tree, wrote, version, attributes)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
         raise DataError(f"damaged checkpoint: {error}", where=str(path)) from error

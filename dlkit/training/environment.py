@@ -1,0 +1,106 @@
+"""environment.json: what a run ran with and on, so that someone can repeat it. The only file with dates."""
+
+import hashlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import dlkit
+from dlkit.backend import Backend
+from dlkit.errors import UserError
+from dlkit.training.rundir import cannot
+
+PACKAGES = ("numpy", "numba", "h5py", "pydantic")
+
+
+def session(backend: Backend, threads: int) -> dict[str, Any]:
+    """The circumstances of one start of a run."""
+    return {
+        "started": now(),
+        "command_line": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "directory": str(Path.cwd()),
+        "dlkit": dlkit.__version__,
+        "python": platform.python_version(),
+        **_versions(backend),
+        "platform": platform.platform(),
+        "cpu": cpu_model(),
+        "cpus": os.cpu_count(),
+        "device": backend.device,
+        "threads": threads,
+        "git_revision": git_revision(),
+    }
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _versions(backend: Backend) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    if backend.name == "gpu":
+        found["cupy"] = getattr(sys.modules.get("cupy"), "__version__", None)
+    return found
+
+
+def cpu_model() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def git_revision() -> str | None:
+    """Commit of the current directory's checkout; None outside one or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def fingerprints(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Path, size in bytes and SHA-256 of each input file. Raises UserError."""
+    found = []
+    for path in dict.fromkeys(paths):
+        try:
+            if not path.is_file():  # a pipe cannot be read twice
+                continue
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            found.append({"path": str(path), "bytes": path.stat().st_size, "sha256": digest})
+        except OSError as error:
+            raise cannot("read", path, error) from error
+    return found
+
+
+def refuse_changed_inputs(before: Any, inputs: list[dict[str, Any]]) -> None:
+    """A run goes on only with the data it began with. Raises UserError naming the file that changed."""
+    known = {}
+    for item in before if isinstance(before, list) else []:
+        if isinstance(item, dict):
+            known[item.get("path")] = item.get("sha256")
+    for item in inputs:
+        if known.get(item["path"], item["sha256"]) != item["sha256"]:
+            raise UserError(
+                f"{item['path']} has changed since the run began", hint="--force starts the run anew"
+            )

@@ -1,0 +1,193 @@
+"""Epochs and steps of one run, and when its state goes to disk.
+
+Order of writing, so that a crash between any two files loses nothing: best.h5, timing.csv,
+checkpoint.h5, metrics.csv. A best.h5 newer than checkpoint.h5 is written again, with the same bytes,
+by the resumed run; timing.csv is cut back to the checkpoint's position; metrics.csv is written from
+the rows that the checkpoint carries.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dlkit.algorithms.protocol import Algorithm, NonFinite, Progress, Tree
+from dlkit.errors import Interrupted, UsageError, UserError
+from dlkit.training.checkpoint import to_bytes
+from dlkit.training.metrics import Column, Number, Timing, better_when_higher
+from dlkit.training.pace import Pace
+from dlkit.training.progress import Display
+from dlkit.training.record import RunRecord
+from dlkit.training.rundir import BEST, CHECKPOINT, METRICS, TIMING, RunDirectory
+from dlkit.training.signals import Signals
+
+
+class TrainingLoop:
+    """Trains `algorithm` from where `record` stands to its last epoch."""
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        record: RunRecord,
+        timing: Timing,
+        directory: RunDirectory,
+        display: Display,
+        signals: Signals,
+        *,
+        recipe: Any,
+        recipe_text: str,
+        pace: float | None = None,
+    ) -> None:
+        self.algorithm = algorithm
+        self.record = record
+        self.timing = timing
+        self.directory = directory
+        self.display = display
+        self.signals = signals
+        self.recipe = recipe
+        self.recipe_text = recipe_text
+        self.pace = Pace(pace)
+        self.table_pace = Pace()
+        self.best_tree: Tree | None = None
+        """Checkpoint of the best epoch, as long as it is not on disk or to be tested."""
+        self._best_unsaved = False
+
+    def run(self) -> None:
+        """Train to the end and save. Raises Interrupted (state saved), UserError (a loss that is not finite)."""
+        record, epochs = self.record, self.algorithm.epochs
+        self.display.begin(epochs, record.epoch)
+        try:
+            while record.epoch < epochs and not record.stopped:
+                self._train(record.epoch + 1)
+                self._end_epoch(epochs)
+                if self.signals.received and record.epoch < epochs and not record.stopped:
+                    self._leave()
+                if self.pace.due_after_epoch():
+                    self.save()
+                elif self.table_pace.due_after_epoch():
+                    self._save_tables()
+        finally:
+            self.display.close()
+        self.save()
+
+    # -- one epoch ------------------------------------------------------------------------------
+    def _train(self, epoch: int) -> None:
+        record = self.record
+        self.display.begin_epoch()
+        self.timing.begin_epoch()
+        try:
+            for progress in self.algorithm.train_epoch(epoch, skip=record.step):
+                self._count(epoch, progress)
+                if self.signals.received:
+                    self._leave()
+                if self.pace.due_inside_epoch():
+                    self.save()
+        except NonFinite as error:
+            raise self._not_finite(error.value, error.array, epoch, record.step + 1) from error
+        self.timing.end_steps()
+
+    def _count(self, epoch: int, progress: Progress) -> None:
+        if progress.loss is not None and not math.isfinite(progress.loss):
+            raise NonFinite(float(progress.loss), "the loss")
+        self.record.steps += progress.step - self.record.step
+        self.record.step = progress.step
+        self.timing.count(progress.examples)
+        self.display.step(epoch, progress.step, progress.steps, progress.examples, progress.loss)
+
+    def _end_epoch(self, epochs: int) -> None:
+        record, epoch = self.record, self.record.epoch + 1
+        figures = self.algorithm.end_epoch(epoch)
+        for name, value in figures.items():
+            if name.endswith("_loss") and not math.isfinite(value):
+                raise self._not_finite(float(value), name, epoch, record.step)
+        record.epoch, record.step = epoch, 0
+        row = record.table.append({"epoch": epoch, "step": record.steps, **figures})
+        self.algorithm.epoch_recorded(row)
+        self._judge(row)
+        self.timing.end_epoch(epoch, record.steps, self.algorithm.context.backend.peak_memory())
+        self.display.end_epoch(epoch, row, last=record.stopped or epoch == epochs)
+        if record.stopped and epoch < epochs:
+            self.display.note(f"stopped early: no better for {record.stale} epochs")
+
+    def _judge(self, row: Mapping[str, Number]) -> None:
+        """Best epoch and early stopping."""
+        stopping = self.recipe.early_stopping
+        watched = watched_column(self.algorithm.METRICS, self.recipe, row)
+        if watched is None:
+            return
+        best = self.record.judge(
+            row.get(watched.name, math.nan),
+            higher=better_when_higher(watched),
+            patience=stopping.patience if stopping else None,
+            min_delta=stopping.min_delta if stopping else 0.0,
+        )
+        if best and self.recipe.keep == "best":
+            self.best_tree = copy.deepcopy(self._tree())  # a state may be views of live arrays
+            self._best_unsaved = True
+
+    def _not_finite(self, value: float, array: str, epoch: int, step: int) -> UserError:
+        """The line for a loss that is not finite; what is on disk stays as it is."""
+        problem = f"the loss is {value} at epoch {epoch}, step {step} (first not finite: {array})"
+        kept = self.directory.path / CHECKPOINT
+        where = f"{kept} holds the last good state" if kept.is_file() else "nothing was saved before it"
+        return UserError(problem, hint=f"{where}; a lower learning rate may help")
+
+    # -- saving ---------------------------------------------------------------------------------
+    def _tree(self) -> Tree:
+        return self.record.to_tree(self.recipe_text, self.algorithm.state())
+
+    def save(self) -> None:
+        """Write everything that a resumed run needs. Raises UserError (full disk, read-only)."""
+        if not self.directory.writes:
+            return
+        began = time.monotonic()
+        command, now = self.algorithm.command, None
+        if self._best_unsaved and self.best_tree is not None:
+            data = to_bytes(self.best_tree, command=command)
+            self.directory.write(BEST, data)
+            self._best_unsaved = False
+            if self.best_tree["position"] == self.record.position():
+                now = data
+        self.directory.write(TIMING, self.timing.to_csv())
+        self.directory.write(CHECKPOINT, now or to_bytes(self._tree(), command=command))
+        self.directory.write(METRICS, self.record.table.to_csv())
+        self.pace.saved(began)
+        self.display.detail(f"saved {self.directory.path / CHECKPOINT}")
+
+    def _save_tables(self) -> None:
+        """Let someone watch metrics.csv grow between two checkpoints."""
+        began = time.monotonic()
+        self.directory.write(TIMING, self.timing.to_csv())
+        self.directory.write(METRICS, self.record.table.to_csv())
+        self.table_pace.saved(began)
+
+    def _leave(self) -> None:
+        self.save()
+        assert self.signals.received is not None
+        record = self.record
+        raise Interrupted(
+            self.signals.received,
+            f"stopped in epoch {record.epoch + 1} after step {record.step}, saved; --resume goes on",
+        )
+
+
+def watched_column(columns: tuple[Column, ...], recipe: Any, row: Mapping[str, Number]) -> Column | None:
+    """The column that says which epoch is best: early_stopping.metric, else the first valid_* one with a figure.
+
+    Raises UsageError when early stopping has nothing to watch.
+    """
+    stopping = recipe.early_stopping
+    if stopping and stopping.metric:
+        if stopping.metric not in row:
+            names = ", ".join(name for name in row if name not in ("epoch", "step"))
+            raise UsageError(
+                f"early_stopping.metric: no figure {stopping.metric} in this run", hint=f"there are {names}"
+            )
+        return next(column for column in columns if column.name == stopping.metric)
+    for column in columns:
+        if column.name.startswith("valid_") and column.name in row:
+            return column
+    if stopping:
+        raise UsageError("early_stopping: no validation figure to watch", hint="give data.valid or a metric")
+    return None

@@ -1,0 +1,93 @@
+"""Where a run stands: position, rows, the best epoch so far, patience left. With the algorithm's state it
+makes a checkpoint. Nothing in it depends on the clock or on how often the run was interrupted.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from dlkit.errors import DataError
+from dlkit.training.metrics import MetricsTable, Number, read_csv
+
+Tree = dict[str, Any]
+
+
+@dataclass
+class Best:
+    """The best value of the watched figure and its epoch."""
+
+    epoch: int
+    value: float
+
+
+@dataclass
+class RunRecord:
+    """The position of a run and what it has found so far."""
+
+    table: MetricsTable
+    epoch: int = 0
+    """Epochs done."""
+    step: int = 0
+    """Steps done in the epoch under way."""
+    steps: int = 0
+    """Steps done since the start."""
+    best: Best | None = None
+    reference: float | None = None
+    """Value that the next one must beat by early_stopping.min_delta."""
+    stale: int = 0
+    """Epochs since that last happened."""
+    stopped: bool = False
+    """Early stopping has ended the run."""
+
+    def judge(self, value: Number, *, higher: bool, patience: int | None, min_delta: float = 0.0) -> bool:
+        """Take in the watched figure of the epoch just done; whether it is the best so far."""
+        sign = 1.0 if higher else -1.0
+        score = sign * value
+        if self.reference is None or score > sign * self.reference + min_delta:
+            self.reference, self.stale = (None if math.isnan(score) else float(value)), 0
+        else:
+            self.stale += 1
+        self.stopped = patience is not None and self.stale >= patience
+        if math.isnan(score) or (self.best is not None and not score > sign * self.best.value):
+            return False
+        self.best = Best(self.epoch, float(value))
+        return True
+
+    def position(self) -> dict[str, int]:
+        """Epochs done, steps done in the epoch under way, steps done in all."""
+        return {"epoch": self.epoch, "step": self.step, "steps": self.steps}
+
+    def to_tree(self, recipe: str, state: Tree) -> Tree:
+        """The content of a checkpoint (docs/formats.md)."""
+        return {
+            "recipe": recipe,
+            "position": self.position(),
+            "metrics": self.table.to_csv(),
+            "best": {"epoch": self.best.epoch, "value": self.best.value} if self.best else {},
+            "early_stopping": {"reference": self.reference, "stale": self.stale, "stopped": self.stopped},
+            "state": state,
+        }
+
+    @classmethod
+    def from_tree(cls, tree: Tree, names: list[str], where: str) -> "RunRecord":
+        """The inverse of `to_tree`. Raises DataError for a tree that is not a run's."""
+        try:
+            record = cls(MetricsTable(names, _rows(tree["metrics"], where)), **tree["position"])
+            record.best = Best(**tree["best"]) if tree["best"] else None
+            stopping = tree["early_stopping"]
+            record.reference, record.stale = stopping["reference"], stopping["stale"]
+            record.stopped = stopping["stopped"]
+            if not isinstance(tree["recipe"], str) or not isinstance(tree["state"], dict):
+                raise TypeError("recipe or state of another type")
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"not the checkpoint of a run: {error}", where=where) from error
+        return record
+
+
+def _rows(text: str, where: str) -> list[dict[str, Number]]:
+    """The rows of `to_csv`; an empty cell is NaN, so that writing them again gives the same text."""
+    header = text.split("\n", 1)[0].split(",")
+    rows = read_csv(text, where)
+    if any(isinstance(value, str) for row in rows for value in row.values()):
+        raise TypeError("metrics that are no numbers")
+    return [{name: row.get(name, math.nan) for name in header} for row in rows]  # type: ignore[misc]

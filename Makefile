@@ -21,7 +21,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean clean distclean
+.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean experiments clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -29,7 +29,7 @@ help:  ## this list
 
 # -- environments ----------------------------------------------------------------------------------
 .venv/.created:
-	@$(PYTHON) -c '' || { echo "error: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c '' 2>/dev/null || { echo "error: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: dlkit needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); name another: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 	@echo "making .venv from $$($(PYTHON) -V)"
@@ -56,7 +56,7 @@ demo: .venv/.installed-report  ## train a network on the data in data/, then pre
 	$(DLKIT) train-mlp recipes/mlp-digits.yaml -o runs/demo --force
 	$(DLKIT) inspect runs/demo
 	$(DLKIT) evaluate runs/demo
-	$(DLKIT) predict runs/demo $(DEMO_DATA) > runs/demo-predictions.csv
+	$(DLKIT) predict runs/demo data/digits.csv > runs/demo-predictions.csv
 	@head -n 4 runs/demo-predictions.csv
 	@echo
 	@echo "the run:          runs/demo  (metrics.csv, summary.json, checkpoint.h5, ...)"
@@ -74,6 +74,14 @@ fuzz: .venv/.installed-test  ## the property tests with FUZZ_CASES=10000 random 
 
 faults: .venv/.installed-test  ## kill runs at FAULT_KILLS=20 random moments and resume them
 	DLKIT_FAULT_KILLS=$(FAULT_KILLS) $(RUN) pytest -n 2 -m faults $(PYTEST_ARGS)
+
+# Every recipe to its end, several at once as members of a family; an interrupted one goes on where it was.
+EXPERIMENTS ?= $(basename $(notdir $(wildcard recipes/*.yaml)))
+
+experiments: $(EXPERIMENTS:%=runs/%/summary.json)  ## run every recipe (hours; most need DLKIT_DATA); EXPERIMENTS="mlp-mnist ..." for some
+
+runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
+	$(DLKIT) $$(sed -n 's/^command: *//p' $<) $< -o runs/$* $$(if [ -e runs/$*/recipe.yaml ]; then echo --resume; fi)
 
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)

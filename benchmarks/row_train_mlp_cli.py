@@ -32,7 +32,7 @@ def measure(options: Options) -> Section:
     body = "\n\n".join(
         [
             f"{EPOCHS} epochs over {ROWS:,} random images, {'-'.join(map(str, sizes.layers))}, "
-            f"batch {sizes.batch}, Adam, {options.threads} threads; the process: start, reading, training, saving.",
+            f"batch {sizes.batch}, Adam, {options.threads} threads; start, reading and saving included.",
             table(["", "whole run (median)", "examples/s", "peak memory"], rows),
             f"- against {PEER}: {speed_ratio(rounds, OURS, PEER, 'wall_seconds')}",
         ]

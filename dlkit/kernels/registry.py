@@ -1,0 +1,137 @@
+"""A kernel: one mathematical act, with its reference, its CPU and its CUDA implementation under one name.
+
+The reference is plain NumPy and obviously right. ``kernel(...)`` registers all three; calling
+the result checks the arguments once and runs the implementation for the arrays it is given. A kernel
+allocates nothing: every output is an argument, named in `updates`.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dlkit.kernels.compile import compile_cpu
+
+KERNELS: dict[str, "Kernel"] = {}
+"""Every kernel registered so far, by name; `load_all` fills it."""
+
+_GLOBAL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(\w+)\s*\(')
+
+
+class Kernel:
+    """Call it like its reference. Numbers are annotated ``int`` or ``float`` in the reference's signature and
+    converted, so that the compiled code exists once for each array type."""
+
+    def __init__(
+        self,
+        name: str,
+        reference: Callable[..., None],
+        *,
+        cpu: Callable[..., None] | None,
+        cuda: str | None,
+        gpu: Callable[..., None] | None,
+        check: Callable[..., None] | None,
+        updates: str,
+    ) -> None:
+        self.name = name
+        self.reference = reference
+        self.cpu = cpu
+        self.cuda = cuda
+        self.gpu = gpu
+        self.check = check
+        self.updates = frozenset(updates.split())
+        parameters = inspect.signature(reference).parameters
+        self.arguments = tuple(parameters)
+        if not self.updates or not self.updates <= set(parameters):
+            raise ValueError(f"kernel {name}: updates must name arguments of its reference, got {updates!r}")
+        annotations = [p.annotation for p in parameters.values()]
+        self._casts = [(i, cast) for i, cast in enumerate(annotations) if cast in (int, float)]
+        self._output = next(i for i, a in enumerate(parameters) if a in self.updates)
+        self._compiled: Callable[..., None] | None = None if cpu else reference
+        self._lock = threading.Lock()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of the ``__global__`` functions in the CUDA source, in its order."""
+        return tuple(_GLOBAL.findall(self.cuda or ""))
+
+    @property
+    def compiled(self) -> Callable[..., None]:
+        """What runs on NumPy arrays: the compiled CPU version, or the reference where there is no other."""
+        if self._compiled is None:
+            with self._lock:
+                if self._compiled is None:
+                    assert self.cpu is not None
+                    self._compiled = compile_cpu(self.cpu)
+        return self._compiled
+
+    def __call__(self, *args: Any) -> None:
+        """Run on NumPy or CuPy arrays, whichever the outputs are.
+
+        Raises ValueError for shapes, layouts or index ranges that do not fit, TypeError for types.
+        """
+        if self.check is not None:
+            self.check(*args)
+        if self._casts:
+            values = list(args)
+            for i, cast in self._casts:
+                values[i] = cast(values[i])
+            args = tuple(values)
+        if isinstance(args[self._output], np.ndarray):
+            (self._compiled or self.compiled)(*args)
+        elif self.gpu is None:
+            raise TypeError(f"{self.name} has no GPU version")
+        else:
+            from dlkit.kernels.launch import launcher
+
+            self.gpu(launcher(self.cuda or "", _real(args)), *args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}({', '.join(self.arguments)})>"
+
+
+def kernel(
+    name: str,
+    reference: Callable[..., None],
+    *,
+    cpu: Callable[..., None] | None = None,
+    cuda: str | None = None,
+    gpu: Callable[..., None] | None = None,
+    check: Callable[..., None] | None = None,
+    updates: str,
+) -> Kernel:
+    """Register and return a kernel.
+
+    reference: plain NumPy; its signature is the kernel's. cpu: the same signature, loops for numba; None: the
+    reference is fast enough. cuda: source with ``extern "C" __global__`` functions, in terms of ``real``;
+    gpu: ``gpu(launch, *args)`` launches them (dlkit.kernels.launch). check: ``check(*args)`` raises for
+    arguments that do not fit. updates: names of the arguments written to.
+    """
+    if name in KERNELS:
+        raise ValueError(f"kernel {name} is registered twice")
+    made = Kernel(name, reference, cpu=cpu, cuda=cuda, gpu=gpu, check=check, updates=updates)
+    KERNELS[name] = made
+    return made
+
+
+def load_all() -> dict[str, Kernel]:
+    """Import every kernel file and return all kernels."""
+    import dlkit.kernels
+
+    for module in pkgutil.iter_modules(dlkit.kernels.__path__):
+        importlib.import_module(f"dlkit.kernels.{module.name}")
+    return KERNELS
+
+
+def _real(args: tuple[Any, ...]) -> np.dtype:
+    """The floating type that ``real`` stands for: that of the first floating array."""
+    for a in args:
+        for part in a if isinstance(a, tuple) else (a,):
+            if getattr(part, "ndim", None) is not None and part.dtype.kind == "f":
+                return np.dtype(part.dtype)
+    raise TypeError("no floating array among the arguments")

@@ -1,0 +1,126 @@
+"""`dlkit inspect`: what is in a run - layers, metrics so far, recipe, provenance."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dlkit.verbs.options import RUN
+
+HELP = "What is in a run: layer table, metrics so far, recipe, provenance."
+SECTIONS = ("layers", "metrics", "recipe", "provenance")
+LAST_ROWS = 10
+
+
+@click.command(
+    "inspect",
+    help=HELP,
+    epilog="""\b
+Examples:
+  dlkit inspect runs/train-mlp-digits
+  dlkit inspect runs/train-mlp-digits/best.h5 --layers
+  dlkit inspect runs/train-mlp-digits --json | jq .provenance.inputs""",
+)
+@RUN
+@click.option("--layers", is_flag=True, help="The layer table alone.")
+@click.option("--metrics", is_flag=True, help="All rows of the metrics alone.")
+@click.option("--recipe", is_flag=True, help="The resolved recipe alone.")
+@click.option("--provenance", is_flag=True, help="Versions, device, inputs with their SHA-256 alone.")
+@click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
+def command(run: Path, as_json: bool, **chosen: bool) -> None:
+    """Without a section: all four, the metrics cut to their last rows."""
+    from dlkit.training.describe import layer_table
+    from dlkit.training.driver import open_run
+
+    algorithm, checkpoint = open_run(run)
+    description = algorithm.describe()
+    rows = list(csv.DictReader(io.StringIO(checkpoint.tree["metrics"])))
+    about = provenance(run)
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "command": checkpoint.command,
+                    "position": checkpoint.tree["position"],
+                    "best": checkpoint.tree["best"],
+                    "parameters": description.parameters,
+                    "layers": [row._asdict() for row in description.layers],
+                    "metrics": [{k: float(v) for k, v in row.items() if v} for row in rows],
+                    "recipe": checkpoint.tree["recipe"],
+                    "provenance": about,
+                },
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
+        return
+    wanted = [name for name in SECTIONS if chosen[name]] or list(SECTIONS)
+    everything = len(wanted) == len(SECTIONS)
+    if everything:
+        place = checkpoint.tree["position"]
+        click.echo(f"{checkpoint.command}: {place['epoch']} epochs, {place['steps']} steps\n")
+    shown = {
+        "layers": lambda: layer_table(description) + [f"{k:<9} {v}" for k, v in description.facts.items()],
+        "metrics": lambda: metrics_lines(rows, None if chosen["metrics"] else LAST_ROWS),
+        "recipe": lambda: checkpoint.tree["recipe"].rstrip("\n").split("\n"),
+        "provenance": lambda: provenance_lines(about),
+    }
+    click.echo("\n\n".join("\n".join(shown[name]()) for name in wanted))
+
+
+def provenance(run: Path) -> dict[str, Any]:
+    """environment.json beside the checkpoint; empty where there is none."""
+    from dlkit.errors import DataError
+
+    path = (run if run.is_dir() else run.parent) / "environment.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"not readable as JSON: {error}", where=str(path)) from error
+    return found if isinstance(found, dict) else {}
+
+
+def metrics_lines(rows: list[dict[str, str]], last: int | None) -> list[str]:
+    """The rows as an aligned table, floats to six digits; `last`: only that many, with a note."""
+    if not rows:
+        return ["no epoch is finished yet"]
+    names = list(rows[0])
+    shown = rows if last is None else rows[-last:]
+    cells = [names, *([short(row[name]) for name in names] for row in shown)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
+    lines = ["  ".join(f"{text:>{w}}" for text, w in zip(line, widths, strict=True)) for line in cells]
+    if len(shown) < len(rows):
+        lines.append(f"(the last {len(shown)} of {len(rows)} rows; --metrics shows all)")
+    return lines
+
+
+def short(text: str) -> str:
+    """A figure to six significant digits; counts as they are."""
+    try:
+        return text if text.lstrip("-").isdigit() else f"{float(text):.6g}"
+    except ValueError:
+        return text
+
+
+def provenance_lines(about: dict[str, Any], indent: str = "") -> list[str]:
+    """Nested values as indented `key: value` lines."""
+    if not about:
+        return ["no environment.json beside the checkpoint"]
+    lines = []
+    for key, value in about.items():
+        if key == "recipe_as_given":
+            continue
+        if isinstance(value, dict) and value:
+            lines += [f"{indent}{key}:", *provenance_lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"{indent}{key}:")
+            for item in value:
+                lines.append(f"{indent}  - " + ", ".join(f"{k}: {v}" for k, v in item.items()))
+        else:
+            lines.append(f"{indent}{key}: {value}")
+    return lines

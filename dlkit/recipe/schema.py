@@ -31,7 +31,9 @@ class Spec(BaseModel):
     An int is good for a float field. A list does not turn into a tuple by itself: annotate lists.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True
+    )
 
     SHORTHAND: ClassVar[str | None] = None
     """Field that a bare value fills: with ``SHORTHAND = "patience"``, ``5`` means ``{patience: 5}``."""
@@ -86,6 +88,15 @@ Device = Annotated[
     str, AfterValidator(_device), Field(json_schema_extra={"pattern": r"^(cpu|gpu(:\d{1,3})?)$"})
 ]
 """``cpu``, ``gpu`` (the first one) or ``gpu:N``."""
+
+
+def _variant_name(value: str) -> str:
+    if not re.fullmatch(r"[^\W_][\w +.,=@-]{0,99}", value) or value[-1] in " .":
+        raise ValueError("a variant's name becomes a folder: letters, digits and + - _ . , = @, up to 100")
+    return value
+
+
+VariantName = Annotated[str, AfterValidator(_variant_name)]
 
 
 class EarlyStopping(Spec):
@@ -143,7 +154,7 @@ class TrainingRecipe(Spec):
         description="Folds of a cross-validation; null: one run.",
         json_schema_extra={"aka": ["k_fold", "cv"]},
     )
-    variants: dict[str, dict[str, Any]] = Field(
+    variants: dict[VariantName, dict[str, Any]] = Field(
         {}, description="Runs to compare: name to the keys it changes; keys may be dotted (optimizer.lr)."
     )
     deterministic: bool = Field(

@@ -142,7 +142,9 @@ class Family(ABC):
         with family.standing_for_root():
             return family.read(value)
 
-    def _serialize(self, spec: Spec) -> Any:
+    def _serialize(self, spec: Any) -> Any:
+        if not isinstance(spec, Spec):  # a default that was never validated
+            return spec
         family = self.active()
         with family.standing_for_root():
             return family.write(spec)

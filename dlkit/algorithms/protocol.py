@@ -121,6 +121,10 @@ class Algorithm(ABC):
         """Files read, for provenance (environment.json has their SHA-256)."""
         return []
 
+    def resolved_recipe(self) -> Any:
+        """The recipe that repeats this run, asked for after `read_data`: with data paths as they were found."""
+        return self.recipe
+
     @property
     def epochs(self) -> int:
         return int(self.recipe.epochs)

@@ -30,11 +30,11 @@ class TrainingLoop:
         self,
         algorithm: Algorithm,
         record: RunRecord,
+        *,
         timing: Timing,
         directory: RunDirectory,
         display: Display,
         signals: Signals,
-        *,
         recipe: Any,
         recipe_text: str,
         pace: float | None = None,
@@ -49,19 +49,21 @@ class TrainingLoop:
         self.recipe_text = recipe_text
         self.pace = Pace(pace)
         self.table_pace = Pace()
-        self.best_tree: Tree | None = None
-        """Checkpoint of the best epoch, as long as it is not on disk or to be tested."""
-        self._best_unsaved = False
+        self._best: Tree | None = None
+        """Checkpoint of the best epoch, as long as it is not on disk."""
 
     def run(self) -> None:
-        """Train to the end and save. Raises Interrupted (state saved), UserError (a loss that is not finite)."""
+        """Train to the end and save.
+
+        Raises Interrupted (state saved), UserError (a loss that is not finite, a full disk).
+        """
         record, epochs = self.record, self.algorithm.epochs
         self.display.begin(epochs, record.epoch)
         try:
             while record.epoch < epochs and not record.stopped:
                 self._train(record.epoch + 1)
                 self._end_epoch(epochs)
-                if self.signals.received and record.epoch < epochs and not record.stopped:
+                if self.signals.received:
                     self._leave()
                 if self.pace.due_after_epoch():
                     self.save()
@@ -123,8 +125,7 @@ class TrainingLoop:
             min_delta=stopping.min_delta if stopping else 0.0,
         )
         if best and self.recipe.keep == "best":
-            self.best_tree = copy.deepcopy(self._tree())  # a state may be views of live arrays
-            self._best_unsaved = True
+            self._best = copy.deepcopy(self.tree())  # a state may be views of live arrays
 
     def _not_finite(self, value: float, array: str, epoch: int, step: int) -> UserError:
         """The line for a loss that is not finite; what is on disk stays as it is."""
@@ -134,7 +135,8 @@ class TrainingLoop:
         return UserError(problem, hint=f"{where}; a lower learning rate may help")
 
     # -- saving ---------------------------------------------------------------------------------
-    def _tree(self) -> Tree:
+    def tree(self) -> Tree:
+        """What a checkpoint of this moment holds."""
         return self.record.to_tree(self.recipe_text, self.algorithm.state())
 
     def save(self) -> None:
@@ -143,14 +145,14 @@ class TrainingLoop:
             return
         began = time.monotonic()
         command, now = self.algorithm.command, None
-        if self._best_unsaved and self.best_tree is not None:
-            data = to_bytes(self.best_tree, command=command)
+        if self._best is not None:
+            data = to_bytes(self._best, command=command)
             self.directory.write(BEST, data)
-            self._best_unsaved = False
-            if self.best_tree["position"] == self.record.position():
+            if self._best["position"] == self.record.position():
                 now = data
+            self._best = None
         self.directory.write(TIMING, self.timing.to_csv())
-        self.directory.write(CHECKPOINT, now or to_bytes(self._tree(), command=command))
+        self.directory.write(CHECKPOINT, now or to_bytes(self.tree(), command=command))
         self.directory.write(METRICS, self.record.table.to_csv())
         self.pace.saved(began)
         self.display.detail(f"saved {self.directory.path / CHECKPOINT}")
@@ -166,14 +168,16 @@ class TrainingLoop:
         self.save()
         assert self.signals.received is not None
         record = self.record
-        raise Interrupted(
-            self.signals.received,
-            f"stopped in epoch {record.epoch + 1} after step {record.step}, saved; --resume goes on",
+        place = (
+            f"in epoch {record.epoch + 1} after step {record.step}"
+            if record.step
+            else f"after epoch {record.epoch}"
         )
+        raise Interrupted(self.signals.received, f"stopped {place}, saved; --resume goes on")
 
 
 def watched_column(columns: tuple[Column, ...], recipe: Any, row: Mapping[str, Number]) -> Column | None:
-    """The column that says which epoch is best: early_stopping.metric, else the first valid_* one with a figure.
+    """The column that says which epoch is best: early_stopping.metric, else the first valid_* one in the row.
 
     Raises UsageError when early stopping has nothing to watch.
     """

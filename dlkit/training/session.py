@@ -1,0 +1,156 @@
+"""One run from recipe to summary: read and build, open the directory, train, finish."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlkit.algorithms.protocol import Algorithm, Context
+from dlkit.backend import open_backend
+from dlkit.backend.streams import Streams
+from dlkit.backend.threads import Team, granted_threads, hold_blas_at_one_thread
+from dlkit.errors import Interrupted
+from dlkit.recipe.schema import TrainingRecipe
+from dlkit.training import environment
+from dlkit.training.describe import heading
+from dlkit.training.loop import TrainingLoop
+from dlkit.training.metrics import MetricsTable, Timing
+from dlkit.training.options import RunOptions
+from dlkit.training.outcome import Figures, finish
+from dlkit.training.pace import fixed_seconds
+from dlkit.training.progress import Display
+from dlkit.training.recipes import changed, to_yaml
+from dlkit.training.record import RunRecord
+from dlkit.training.resume import Earlier, fitting, refuse_fewer_epochs
+from dlkit.training.rundir import CHECKPOINT, ENVIRONMENT, RECIPE, SUMMARY, TIMING, RunDirectory
+from dlkit.training.signals import Signals
+
+
+@dataclass
+class Prepared:
+    """An algorithm that has read its data and built its model."""
+
+    algorithm: Algorithm
+    recipe: Any
+    """Resolved: shards and data paths settled."""
+    threads: int
+
+    def close(self) -> None:
+        self.algorithm.context.team.close()
+
+
+def open_context(
+    recipe: TrainingRecipe, threads: int | None, display: Display | None, base: Path | None
+) -> tuple[Any, Context]:
+    """The recipe with its shards settled, and what an algorithm is given. Raises UserError (no such GPU)."""
+    hold_blas_at_one_thread()
+    backend = open_backend(
+        recipe.device, dtype=recipe.dtype, memory_limit=recipe.memory_limit, tf32=recipe.tf32
+    )
+    threads = threads or granted_threads()
+    if recipe.shards == "auto":  # one GPU is one shard: threads would only queue for it
+        recipe = changed(recipe, shards=threads if backend.name == "cpu" else 1)
+    team = Team(threads, int(recipe.shards))
+    log = display.note if display else (lambda line: None)
+    return recipe, Context(backend, Streams(recipe.seed), team, base=base, log=log)
+
+
+def prepare(
+    algorithm: type[Algorithm],
+    recipe: TrainingRecipe,
+    options: RunOptions,
+    display: Display,
+    earlier: Earlier | None = None,
+) -> Prepared:
+    """Read the data and build the model; nothing is written. Raises DataError with file:line."""
+    if earlier:
+        recipe = changed(recipe, shards=earlier.recipe.shards)
+    base = options.recipe_path.parent if options.recipe_path else None
+    threads = options.threads or granted_threads()
+    recipe, context = open_context(recipe, threads, display, base)
+    try:
+        made = algorithm(recipe, context)
+        made.read_data()
+        made.build()
+    except BaseException:
+        context.team.close()
+        raise
+    return Prepared(made, made.resolved_recipe(), threads)
+
+
+class Session:
+    """A run whose model is built."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        directory: RunDirectory,
+        display: Display,
+        options: RunOptions,
+        *,
+        given: TrainingRecipe,
+        earlier: Earlier | None,
+    ) -> None:
+        self.algorithm = prepared.algorithm
+        self.recipe = prepared.recipe
+        self.threads = prepared.threads
+        self.directory = directory
+        self.display = display
+        self.options = options
+        self.given = given
+        self.earlier = earlier
+        self.text = to_yaml(self.recipe)
+        names = [column.name for column in self.algorithm.METRICS]
+        self.record = earlier.record if earlier else RunRecord(MetricsTable(names))
+
+    def go(self) -> Figures:
+        """Train, test, write. Returns the figures of summary.json."""
+        if self.earlier:
+            refuse_fewer_epochs(self.record, self.algorithm.epochs)
+            with fitting(self.algorithm.command, self.directory.path / CHECKPOINT):
+                self.algorithm.load(self.earlier.state)
+        description = self.algorithm.describe()
+        for line in heading(description, self.recipe):
+            self.display.note(line)
+        with Signals(quiet=self.display.quiet) as signals:
+            signals.at_once = True
+            about = self._open_directory()
+            loop = self._loop(signals)
+            signals.at_once = False
+            loop.run()
+            signals.at_once = True
+            if signals.received:
+                raise Interrupted(signals.received, "trained and saved; --resume does the rest")
+            return finish(loop, about, description.parameters)
+
+    def _open_directory(self) -> dict[str, Any]:
+        """Make the directory this run's: recipe.yaml and environment.json. Returns the latter."""
+        inputs = environment.fingerprints(self.algorithm.inputs())
+        before = self.earlier.environment if self.earlier else {}
+        environment.refuse_changed_inputs(before.get("inputs"), inputs)
+        self.directory.begin()
+        self.directory.remove(SUMMARY)
+        session = environment.session(self.algorithm.context.backend, self.threads)
+        if before:
+            about = before | {"resumed": [*before.get("resumed", []), session]}
+        else:
+            about = session | {"inputs": inputs, "recipe_as_given": self.given.model_dump(mode="json")}
+        self.directory.write(RECIPE, self.text)
+        self.directory.write_json(ENVIRONMENT, about)
+        return about
+
+    def _loop(self, signals: Signals) -> TrainingLoop:
+        timing = Timing()
+        if self.earlier:
+            timing.go_on(self.directory.read_text(TIMING) or "", self.record.epoch)
+            self.display.note(f"resuming after epoch {self.record.epoch}, step {self.record.step}")
+        return TrainingLoop(
+            self.algorithm,
+            self.record,
+            timing=timing,
+            directory=self.directory,
+            display=self.display,
+            signals=signals,
+            recipe=self.recipe,
+            recipe_text=self.text,
+            pace=fixed_seconds(self.options.checkpoint_seconds),
+        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from dlkit.recipe.placed import Trail
@@ -50,6 +51,8 @@ def shape_of(annotation: Any, metadata: tuple[Any, ...] = ()) -> Shape:
             specs.append(one)
         elif one in (bool, int, float, str):
             scalars.append(one)
+            if any(isinstance(note, BeforeValidator) for note in notes):
+                scalars.append(str)  # such as 4GiB for an int
     return Shape(tuple(specs), tuple(families), item, keyed, tuple(scalars), tuple(choices), nullable)
 
 

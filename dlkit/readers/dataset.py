@@ -1,0 +1,60 @@
+"""What the readers hand out."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlkit.readers.preprocess import Preprocess
+from dlkit.readers.schema import Schema
+
+
+@dataclass
+class Dataset:
+    """Rows for a model. Its input is x * scale + shift; for float x that is x itself (scale 1, shift 0)."""
+
+    x: np.ndarray
+    """(n, width), C order: float32 or float64 ready for the model, or uint8 as in the file."""
+    y: np.ndarray | None
+    """int64 (n,) class codes; or (n, targets) standardised targets of x's float type; None: no labels."""
+    name: str
+    """The file, as messages call it."""
+    row_lines: np.ndarray | None = None
+    """(n,) line number of each row; None for arrays."""
+    rows: np.ndarray | None = None
+    """(n,) number of each row in its file, from 0."""
+    labels: Any = None
+    """As in the file: regression (n, targets) float64; classification (n,) texts, an object array."""
+    scale: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
+    """(1,) or (width,), of the float type."""
+    shift: np.ndarray = field(default_factory=lambda: np.zeros(1, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def inputs(self, rows: np.ndarray | slice | None = None) -> np.ndarray:
+        """(n, width) floats for the model: x * scale + shift, of some or all rows."""
+        x = self.x if rows is None else self.x[rows]
+        return x if x.dtype == self.scale.dtype else x * self.scale + self.shift
+
+
+@dataclass
+class TrainingData:
+    """All that `read_training` has found."""
+
+    train: Dataset
+    valid: Dataset | None
+    test: Dataset | None
+    schema: Schema
+    preprocess: Preprocess
+    skipped: int = 0
+    """Bad rows left out, over all files."""
+    unseen: int = 0
+    """Cells with a category unknown from training, encoded as zeros."""
+    files: list[Path] = field(default_factory=list)
+    """Files read, for provenance; standard input is not among them."""
+    resolved: dict[str, str] = field(default_factory=dict)
+    """Keys of DataSpec whose paths a resolved recipe has to write so, to be found from the current folder."""
+    notes: list[str] = field(default_factory=list)
+    """Lines worth telling the user: the task that was chosen, rows skipped."""

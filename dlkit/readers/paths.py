@@ -1,0 +1,109 @@
+"""Where a data file is: as given, in the recipe's folder, or under $DLKIT_DATA."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlkit.errors import DataError
+from dlkit.readers.opening import STDIN
+
+VARIABLE = "DLKIT_DATA"
+"""Environment variable that names the folder of data sets."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A data file that exists."""
+
+    path: Path
+    """The file to open."""
+    written: str
+    """How a recipe has to name it so that it is found from the current folder again."""
+
+    @property
+    def is_stdin(self) -> bool:
+        return str(self.path) == STDIN
+
+
+def resolve_path(name: str, base: Path | None = None) -> Found:
+    """Find the file `name`; "-" is standard input. Raises DataError that lists where it was looked for."""
+    return _search(name, base, _file)
+
+
+def find_data(name: str, base: Path | None = None) -> Found:
+    """Like `resolve_path`, and ``mnist/train`` finds the images of the IDX pair in folder ``mnist``."""
+    return _search(name, base, _file_or_pair)
+
+
+def _search(name: str, base: Path | None, look: Callable[[Path], Path | None]) -> Found:
+    if name == STDIN:
+        return Found(Path(STDIN), STDIN)
+    looked, folder = [], None
+    for root, label, via_base in _roots(name, base):
+        try:
+            path = look(root / name)
+            if path is not None:
+                return Found(path, os.path.normpath(root / name) if via_base else name)
+            folder = folder or (root / name if (root / name).is_dir() else None)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise DataError(f"cannot be read: {reason[:1].lower()}{reason[1:]}", where=name) from error
+        looked.append(label)
+    if folder is not None:
+        parts = [part for part in ("train", "test") if _pair(folder / part) is not None]
+        hint = "try " + ", ".join(f"{name.rstrip('/')}/{part}" for part in parts) if parts else None
+        raise DataError("is a folder, not a file", where=name, hint=hint)
+    raise DataError(f"no such file (looked in {', '.join(looked)})", where=name)
+
+
+def _roots(name: str, base: Path | None) -> Iterator[tuple[Path, str, bool]]:
+    yield Path(), "the current folder" if not Path(name).is_absolute() else str(Path(name).parent), False
+    if Path(name).is_absolute():
+        return
+    if base is not None and base.resolve() != Path.cwd():
+        yield base, str(base), True
+    variable = os.environ.get(VARIABLE)
+    if variable:
+        yield Path(variable), f"${VARIABLE}={variable}", False
+
+
+def _file(path: Path) -> Path | None:
+    return path if path.exists() and not path.is_dir() else None
+
+
+def _file_or_pair(path: Path) -> Path | None:
+    return _file(path) or _pair(path)
+
+
+def _pair(path: Path) -> Path | None:
+    """The images file of part `path.name` in folder `path.parent`, named as LeCun's MNIST names it."""
+    if not path.parent.is_dir():
+        return None
+    prefixes = {"test": ("t10k", "test")}.get(path.name, (path.name,))
+    for prefix in prefixes:
+        wanted = re.compile(re.escape(prefix) + r"-images[-.]idx\d-ubyte(\.gz)?")
+        for candidate in sorted(path.parent.iterdir()):
+            if wanted.fullmatch(candidate.name):
+                return candidate
+    return None
+
+
+def labels_beside(path: Path) -> Path | None:
+    """The labels file that belongs to an images or features file by its name, where there is one.
+
+    ``train-images-idx3-ubyte.gz``: ``train-labels-idx1-ubyte.gz``; ``x_train.npy``: ``y_train.npy``.
+    """
+    name = path.name
+    for old, new in (("images", "labels"), ("features", "labels"), ("features", "targets")):
+        changed = re.sub(r"idx\d", "idx1", name.replace(old, new))
+        candidates = [changed, changed.removesuffix(".gz"), changed + ".gz"]
+        if old in name and (found := _first_file(path.parent, candidates)):
+            return found
+    changed = re.sub(r"(?<![A-Za-z])[xX](?![A-Za-z])", "y", name, count=1)
+    return _first_file(path.parent, [changed]) if changed != name else None
+
+
+def _first_file(folder: Path, names: list[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)

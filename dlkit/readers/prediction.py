@@ -1,0 +1,167 @@
+"""Reading rows for a trained model, piece by piece, so that a file may be larger than memory."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from dlkit.errors import DataError
+from dlkit.readers.cells import OnBadRow
+from dlkit.readers.dataset import Dataset
+from dlkit.readers.delimited import WHITESPACE, record_end
+from dlkit.readers.encode import Encoded, encode, match_columns
+from dlkit.readers.opening import blocks, display, joined
+from dlkit.readers.paths import find_data, resolve_path
+from dlkit.readers.preprocess import Preprocess
+from dlkit.readers.schema import Schema
+from dlkit.readers.source import Arrays, How, arrays_of, binary_format
+from dlkit.readers.table import Layout, Table, check_usable, layout_of, normalised, read_body
+from dlkit.readers.training_data import dataset, how_to_read
+
+_HEAD = 1 << 18
+_LONGEST_ROW = 16 << 20
+
+
+class PredictionRows(Iterator[Dataset]):
+    """The rows of a file as datasets of bounded size; counts what it has met."""
+
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        preprocess: Preprocess,
+        how: How,
+        *,
+        need_label: bool,
+        dtype: str,
+        chunk: int,
+    ) -> None:
+        self.path, self.schema, self.preprocess, self.how = path, schema, preprocess, how
+        self.need_label, self.dtype, self.chunk = need_label, dtype, chunk
+        self.name = display(path)
+        self.rows = 0
+        """Rows handed out so far."""
+        self.skipped = 0
+        """Bad rows left out so far."""
+        self.unseen = 0
+        """Cells with a category not seen in training, so far."""
+        self.first_fault = ""
+        self._datasets = self._read()
+
+    def __next__(self) -> Dataset:
+        return next(self._datasets)
+
+    def _read(self) -> Iterator[Dataset]:
+        pieces = blocks(self.path)
+        head = next(pieces, b"")
+        kind = binary_format(self.path, head[:8])
+        if kind is None:
+            yield from self._text(head, pieces)
+        else:
+            data = joined(chain([head], pieces), self.name)
+            source = arrays_of(kind, data, self.path, self.how, [])
+            features: list[int] = []
+            labels: list[int] = []
+            if isinstance(source, Table) and self.schema.table:
+                features, labels = self._match(source.names, source.header)
+            yield from self._datasets_of(self._encode(source, features, labels))
+        if not self.rows and not self.skipped:
+            raise DataError("no rows", where=self.name)
+        check_usable(self.rows, self.skipped, self.first_fault, self.name)
+
+    def _text(self, head: bytes, pieces: Iterator[bytes]) -> Iterator[Dataset]:
+        while len(head) <= _HEAD or b"\n" not in head:
+            more = next(pieces, b"")
+            if not more:
+                break
+            if len(head) > _LONGEST_ROW and b"\r" not in head:
+                raise DataError(f"a row of more than {_LONGEST_ROW >> 20} MiB", where=f"{self.name}:1")
+            head += more
+        macintosh = b"\n" not in head and b"\r" in head
+        head = normalised(head, self.name)
+        layout = layout_of(head, self.name, "auto", self.how.delimiter, self.how.is_header)
+        features: list[int] = []
+        labels: list[int] = []
+        if self.schema.table:
+            features, labels = self._match(layout.names, layout.header)
+        rest = (piece.replace(b"\r", b"\n") for piece in pieces) if macintosh else pieces
+        for body, line in self._bodies(head[layout.body :], rest, layout):
+            table = read_body(
+                body,
+                layout,
+                self.name,
+                on_bad_row=self.how.on_bad_row,
+                first_line=line,
+                as_text=self.how.as_text,
+            )
+            for start in range(0, max(len(table), 1), self.chunk):
+                encoded = self._encode(table.chunk(start, start + self.chunk), features, labels)
+                yield from self._datasets_of(encoded)
+
+    def _bodies(self, pending: bytes, pieces: Iterator[bytes], layout: Layout) -> Iterator[tuple[bytes, int]]:
+        """Whole rows, some MiB at a time, with the number of their first line."""
+        line = layout.first_line
+        delimiter = layout.delimiter
+        while True:
+            end = record_end(pending, delimiter, first=False)
+            if end:
+                yield pending[:end], line
+                line += pending.count(b"\n", 0, end)
+                pending = pending[end:]
+            if len(pending) > _LONGEST_ROW:
+                quote = "" if delimiter == WHITESPACE else "; is a quote left open?"
+                text = f"a row of more than {_LONGEST_ROW >> 20} MiB{quote}"
+                raise DataError(text, where=f"{self.name}:{line}")
+            more = next(pieces, b"")
+            if not more:
+                break
+            pending += more
+        if pending.strip():
+            yield pending, line
+
+    def _match(self, names: list[str], header: bool) -> tuple[list[int], list[int]]:
+        return match_columns(self.schema, names, header, self.name, self.need_label)
+
+    def _encode(self, source: Table | Arrays, features: list[int], labels: list[int]) -> Encoded:
+        encoded = encode(
+            source,
+            self.schema,
+            features,
+            labels,
+            need_label=self.need_label,
+            on_bad_row=self.how.on_bad_row,
+        )
+        self.skipped += encoded.skipped
+        self.unseen += encoded.unseen
+        self.first_fault = self.first_fault or encoded.first_fault
+        return encoded
+
+    def _datasets_of(self, encoded: Encoded) -> Iterator[Dataset]:
+        for start in range(0, len(encoded.x), self.chunk):
+            part = encoded.take(slice(start, start + self.chunk))
+            self.rows += len(part.x)
+            yield dataset(part, self.schema, self.preprocess, self.dtype)
+
+
+def read_for_prediction(
+    source: str,
+    schema: Schema,
+    preprocess: Preprocess,
+    *,
+    need_label: bool = False,
+    on_bad_row: OnBadRow = "error",
+    base: Path | None = None,
+    labels: str | None = None,
+    dtype: str = "float32",
+    chunk: int = 8192,
+) -> PredictionRows:
+    """Rows of `source` (a path, or "-": standard input) as datasets of at most `chunk` rows.
+
+    Their x is preprocessed floats. With `need_label` they have y and labels; else labels are not looked at.
+    With a header on both sides columns are matched by name, else by count. `labels` names the labels
+    file of an array; by default it is found by its name. Raises DataError, at once for a file that is
+    not there, else while iterating.
+    """
+    path = find_data(source, base).path
+    labels_path = None if labels is None else resolve_path(labels, base).path
+    how = how_to_read(schema, need_label=need_label, on_bad_row=on_bad_row, labels=labels_path)
+    return PredictionRows(path, schema, preprocess, how, need_label=need_label, dtype=dtype, chunk=chunk)

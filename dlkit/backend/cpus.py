@@ -76,6 +76,6 @@ def hold_blas_at_one_thread() -> None:
     global _held
     if _held is None:
         import numpy  # noqa: F401 - the limit reaches only libraries already loaded
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         _held = threadpool_limits(limits=1, user_api="blas")

@@ -19,7 +19,6 @@ class GPU(Backend):
     def __init__(self, cupy: Any, number: int, dtype: str) -> None:
         super().__init__(cupy, dtype)
         self.device = f"gpu:{number}"
-        self._peak = 0
 
     def asarray(self, a: Any, dtype: Any = None) -> Any:
         if isinstance(a, self.xp.ndarray):
@@ -33,7 +32,7 @@ class GPU(Backend):
         self.xp.cuda.get_current_stream().synchronize()
 
     def peak_memory(self) -> int:
-        """Bytes that CuPy's pool has taken from the device; it gives none back, so this is its high-water mark."""
+        """Bytes that CuPy's pool has taken from the device; it keeps them, so this is the high-water mark."""
         return int(self.xp.get_default_memory_pool().total_bytes())
 
     def free_memory(self) -> int | None:
@@ -93,7 +92,8 @@ def _try_product(cupy: Any) -> None:
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise UserError(f"out of memory on the GPU at the start: {_line(error)}") from error
-        raise UserError(f"CuPy cannot compute, CUDA's toolkit is missing: {_line(error)}", hint=TOOLKIT) from error
+        problem = f"CuPy cannot compute, part of the CUDA toolkit is missing: {_line(error)}"
+        raise UserError(problem, hint=TOOLKIT) from error
 
 
 def _line(error: BaseException) -> str:

@@ -24,7 +24,7 @@ def adam_reference(
     p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float,
     weight_decay: float, decoupled: int, t: int,
 ) -> None:  # fmt: skip
-    """p, g, m, v: (n,); p, m, v are updated in place; decoupled: 0 Adam, 1 AdamW; t: count of steps from 1."""
+    """p, g, m, v: (n,); p, m, v updated in place; decoupled: 0 Adam, 1 AdamW; t: count of steps from 1."""
     if decoupled:
         p -= lr * weight_decay * p
     else:

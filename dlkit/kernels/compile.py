@@ -23,7 +23,7 @@ _known: set[FunctionType] = set()
 
 
 def variants(*, float32: Callable[..., Any], float64: Callable[..., Any]) -> Callable[[F], F]:
-    """Decorate f(x) of a scalar x: compiled code calls one of these two instead, by the type of x."""
+    """Decorate f(x): compiled code calls one of these two instead, by the type of x (scalar or array)."""
 
     def mark(fn: F) -> F:
         setattr(fn, _VARIANTS, (float32, float64))
@@ -73,4 +73,4 @@ def _overload(fn: FunctionType) -> None:
     # No annotations here: numba compares the signature with that of the variants.
     @overload(fn, strict=False, jit_options={"fastmath": EXACT, "error_model": "numpy"})
     def choose(x):  # type: ignore[no-untyped-def]
-        return single if x == numba.float32 else double
+        return single if getattr(x, "dtype", x) == numba.float32 else double

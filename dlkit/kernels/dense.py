@@ -115,8 +115,8 @@ extern "C" __global__ void bias_activation(real* z, const real* b, const real* a
 }
 
 // A block takes 32 columns: thread (x, y) rows y, y + 8, ...; then a column's 8 sums in order.
-extern "C" __global__ void activation_gradient(const real* y, const real* dy, const real* a, int kind, real* dz,
-                                               real* db, int n, int m) {
+extern "C" __global__ void activation_gradient(const real* y, const real* dy, const real* a, int kind,
+                                               real* dz, real* db, int n, int m) {
   __shared__ real part[8][32];
   int j = blockIdx.x * 32 + threadIdx.x;
   real sum = 0;
@@ -172,8 +172,8 @@ def _refuse_prelu(name: str, kind: int) -> None:
 
 
 bias_activation = kernel(
-    "bias_activation", bias_activation_reference, cpu=_bias_activation_cpu, cuda=CUDA, gpu=_bias_activation_gpu,
-    check=_check_bias_activation, updates="z",
+    "bias_activation", bias_activation_reference, cpu=_bias_activation_cpu, cuda=CUDA,
+    gpu=_bias_activation_gpu, check=_check_bias_activation, updates="z",
 )  # fmt: skip
 activation_gradient = kernel(
     "activation_gradient", activation_gradient_reference, cpu=_activation_gradient_cpu, cuda=CUDA,

@@ -1,4 +1,4 @@
-"""Exponentials and log1p as polynomials, so that loops around them vectorise (libm's scalar calls do not).
+"""Exponentials, log1p and a row's maximum in forms that vectorise (libm's scalar calls do not).
 
 Range reduction after Cephes (Moshier 1989): x = k ln 2 + r with |r| <= ln(2)/2 and e^x = 2^k e^r, where ln 2
 comes in two parts so that r keeps its digits. e^r: Cephes' minimax polynomial in float32, Taylor's in
@@ -148,3 +148,29 @@ def exponential_minus_one(x):
 def log_one_plus(x):
     """ln(1 + x) for 0 <= x <= 1: 2 artanh(x / (2 + x)) by its series."""
     return np.log1p(x)
+
+
+# A maximum of floats that minds NaN is a chain of comparisons. Integers have no NaN: a float's bits, with
+# those of negative numbers flipped, are ordered as the floats are.
+def _largest_single(x):
+    bits = x.view(np.int32)
+    top = np.int32(-(2**31))
+    for i in range(bits.size):
+        key = np.int32(bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        top = key if key > top else top
+    return np.int32(top ^ ((top >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
+
+
+def _largest_double(x):
+    bits = x.view(np.int64)
+    top = np.int64(-(2**63))
+    for i in range(bits.size):
+        key = bits[i] ^ ((bits[i] >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))
+        top = key if key > top else top
+    return np.int64(top ^ ((top >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))).view(np.float64)
+
+
+@variants(float32=_largest_single, float64=_largest_double)
+def largest(x):
+    """The largest entry of a contiguous (n,), n >= 1; with a NaN among them, that or the largest other."""
+    return np.max(x)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
-from dlkit.kernels.exponential import exponential
+from dlkit.kernels.exponential import exponential, largest
 from dlkit.kernels.registry import kernel
 
 
@@ -27,9 +27,7 @@ def _softmax_cpu(z, p):
     one = z.dtype.type(1)
     for i in range(z.shape[0]):
         row, out = z[i], p[i]
-        top = row[0]
-        for j in range(row.size):
-            top = row[j] if row[j] > top else top
+        top = largest(row)
         total = z.dtype.type(0)
         for j in range(row.size):
             e = exponential(row[j] - top)
@@ -59,9 +57,7 @@ def _softmax_cross_entropy_cpu(z, labels, weight, dz, loss, correct):
     zero, w = z.dtype.type(0), z.dtype.type(weight)
     for i in range(z.shape[0]):
         row, out, label = z[i], dz[i], labels[i]
-        top = row[0]
-        for j in range(row.size):
-            top = row[j] if row[j] > top else top
+        top = largest(row)
         total = zero
         for j in range(row.size):
             e = exponential(row[j] - top)
@@ -162,7 +158,9 @@ def _check_softmax(z: Any, p: Any) -> None:
     checks.alike("softmax", z, p)
 
 
-def _check_softmax_cross_entropy(z: Any, labels: Any, weight: float, dz: Any, loss: Any, correct: Any) -> None:
+def _check_softmax_cross_entropy(
+    z: Any, labels: Any, weight: float, dz: Any, loss: Any, correct: Any
+) -> None:
     n, k = _logits("softmax_cross_entropy", z)
     checks.alike("softmax_cross_entropy", z, dz)
     checks.shaped("softmax_cross_entropy", "labels", labels, (n,), np.int64)

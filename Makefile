@@ -5,6 +5,7 @@ PYTHON      ?= python3
 TORCH       ?= torch==2.13.0
 ROUNDS      ?= 7
 THREADS     ?= 2
+NVRTC       ?= nvidia-cuda-nvrtc-cu12
 FUZZ_CASES  ?= 10000
 FAULT_KILLS ?= 20
 PYTEST_ARGS ?=
@@ -21,7 +22,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean experiments clean distclean
+.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -39,6 +40,12 @@ help:  ## this list
 .venv/.installed-%: pyproject.toml | .venv/.created
 	@echo "installing dlkit[$*] into .venv (first time: a minute or two)"
 	@$(BIN)/python $(PIP) --editable '.[$*]'
+	@touch $@
+
+# NVIDIA's compiler as a wheel: no device and no driver needed. With it `make test` compiles every kernel.
+.venv/.with-nvrtc: .venv/.installed-test
+	@echo "installing $(NVRTC) into .venv (90 MB)"
+	@$(BIN)/python $(PIP) $(NVRTC)
 	@touch $@
 
 .bench-venv/.created: | .venv/.created
@@ -74,6 +81,12 @@ fuzz: .venv/.installed-test  ## the property tests with FUZZ_CASES=10000 random 
 
 faults: .venv/.installed-test  ## kill runs at FAULT_KILLS=20 random moments and resume them
 	DLKIT_FAULT_KILLS=$(FAULT_KILLS) $(RUN) pytest -n 2 -m faults $(PYTEST_ARGS)
+
+cuda-resources: .venv/.with-nvrtc  ## registers and shared memory of every CUDA kernel, sm_70 to sm_90
+	$(BIN)/python tests/cuda_compile/resources.py float32 float64 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90
+
+cuda-sanitize: .venv/.installed-test  ## run every CUDA kernel on the CPU under AddressSanitizer (needs g++)
+	$(BIN)/python tests/cuda_on_cpu/sanitize.py
 
 # Every recipe to its end, several at once as members of a family; an interrupted one goes on where it was.
 EXPERIMENTS ?= $(basename $(notdir $(wildcard recipes/*.yaml)))

@@ -11,7 +11,7 @@ from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team, hold_blas_at_one_thread
 from dlkit.nn.layers import Act, Dense, Sequential
-from dlkit.nn.optimizers import Adam
+from dlkit.nn.optimizers import AdamSpec, build
 from dlkit.nn.parameter import Flat
 from dlkit.nn.step import GradientStep
 from dlkit.ops.losses import softmax_cross_entropy
@@ -24,12 +24,12 @@ def main() -> None:
     backend, streams = open_backend("cpu"), Streams(1)
     a, b, c, k = sizes.layers
     model = Sequential(Dense(a, b, Act("relu")), Dense(b, c, Act("relu")), Dense(c, k))
-    Flat.allocate(model, backend, streams)
+    flat = Flat.allocate(model, backend, streams)
     draw = np.random.default_rng(1)
     x = draw.random((sizes.batch, a), dtype=np.float32)
     y = draw.integers(0, k, sizes.batch)
     with Team(asked.threads, asked.threads) as team:
-        train = GradientStep(model, Adam(), backend, team, streams)
+        train = GradientStep(model, build(AdamSpec(), flat), backend, team, streams)
 
         def loss(tape, shard, rows):
             logits = model(tape, tape.constant(x[rows]))

@@ -13,8 +13,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -49,17 +49,20 @@ class Execution:
     checked: bool = False
 
 
-_execution: ContextVar[Execution | None] = ContextVar("execution", default=None)
+_executions = [
+    Execution()
+]  # a stack of the process, not of the thread: shards launch from threads of their own
+_one_at_a_time = threading.Lock()
 
 
 @contextlib.contextmanager
 def execution(**changes: Any) -> Iterator[None]:
     """Launches inside the block run with these fields of `Execution`."""
-    token = _execution.set(replace(_execution.get() or Execution(), **changes))
+    _executions.append(replace(_executions[-1], **changes))
     try:
         yield
     finally:
-        _execution.reset(token)
+        _executions.pop()
 
 
 def missing_compiler() -> str | None:
@@ -183,7 +186,17 @@ class Function:
         self, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any], shared_mem: int = 0
     ) -> None:
         """Launch and wait. Raises KernelError for wrong arguments, a wrong launch or a wrong kernel."""
-        how = _execution.get() or Execution()
+        with _one_at_a_time:  # the scheduler's state is global
+            self._launch(_executions[-1], grid, block, arguments, shared_mem)
+
+    def _launch(
+        self,
+        how: Execution,
+        grid: Sequence[int],
+        block: Sequence[int],
+        arguments: Sequence[Any],
+        shared_mem: int,
+    ) -> None:
         library = self.module.library(checked=how.checked)
         parameters = _parameters(library, self.name)
         if len(arguments) != len(parameters):

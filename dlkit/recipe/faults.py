@@ -137,7 +137,8 @@ class Translator:
     # -- what ----------------------------------------------------------------------------------
     def _text(self, fault: _Fault, by_command_line: bool) -> tuple[str, str | None]:
         if fault.type == "missing":
-            return "missing, and it has no default", None
+            key = dotted((*fault.path, fault.missing))
+            return "missing, and it has no default", None if self.document else f"--set {key}=..."
         if fault.type == "extra_forbidden":
             return "unknown key", self._known_key(fault, by_command_line)
         if fault.type == "unknown_kind":

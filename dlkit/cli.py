@@ -1,0 +1,297 @@
+"""The command line: a table of commands, each imported when it is called.
+
+Only click is imported here, so that ``dlkit --help`` costs no more than Python and click. Exit codes: 0 done,
+1 data or run-time error (or a bug, with its traceback), 2 usage or recipe, 130 interrupted, 143 terminated,
+141 the reader of a pipe has gone.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+from dlkit import __version__
+from dlkit.errors import Interrupted, UsageError, UserError
+
+
+class Entry(NamedTuple):
+    """One line of the table."""
+
+    module: str
+    """An algorithm module has ALGORITHM, the module of a verb has `command`."""
+    help: str
+    """Equal to the command's own first line of help (a test)."""
+    section: str = "Train"
+
+
+FINISHED = "Use a finished run"
+HELPERS = "Help with it all"
+
+COMMANDS: dict[str, Entry] = {
+    "train-mlp": Entry(
+        "dlkit.algorithms.mlp",
+        "A network of dense layers that learns classes or numbers from the rows of a table.",
+    ),
+    "predict": Entry(
+        "dlkit.verbs.predict",
+        "Answers of a finished run for new rows, as CSV on standard output or in a file.",
+        FINISHED,
+    ),
+    "evaluate": Entry(
+        "dlkit.verbs.evaluate",
+        "Figures of a finished run on labelled rows, one `name value` a line on standard output.",
+        FINISHED,
+    ),
+    "inspect": Entry(
+        "dlkit.verbs.inspect", "What is in a run: layer table, metrics so far, recipe, provenance.", FINISHED
+    ),
+    "recipe": Entry(
+        "dlkit.verbs.recipe",
+        "Recipes: start a new one, check some, or print the schema for an editor.",
+        HELPERS,
+    ),
+}
+
+
+class Commands(click.Group):
+    """A group that reads names and help from the table and imports a command when it is called."""
+
+    def __init__(self, table: dict[str, Entry] = COMMANDS, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = self.table.get(cmd_name)
+        if entry is None:
+            return None
+        module = importlib.import_module(entry.module)
+        if hasattr(module, "ALGORITHM"):
+            from dlkit.verbs.train import training_command
+
+            command = training_command(cmd_name, module)
+        else:
+            command = module.command
+        _add_debug(command)
+        return command
+
+    def algorithm(self, name: str) -> Any:
+        """The Algorithm class of a training command. Raises UsageError for any other name."""
+        names = [one for one, entry in self.table.items() if entry.section == "Train"]
+        if name not in names:
+            raise UsageError(f'no command that trains is called "{name}"', hint=suggestion(name, names))
+        return importlib.import_module(self.table[name].module).ALGORITHM
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.table and not args[0].startswith("-"):
+            hint = suggestion(args[0], self.table)
+            if args[0].endswith((".yaml", ".yml")):
+                hint = f"dlkit COMMAND {args[0]}"
+            raise UsageError(f'no command is called "{args[0]}"', hint=hint or "see dlkit --help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section in dict.fromkeys(entry.section for entry in self.table.values()):
+            with formatter.section(section):
+                rows = [(name, one.help) for name, one in self.table.items() if one.section == section]
+                formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [
+            CompletionItem(name, help=entry.help)
+            for name, entry in self.table.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def suggestion(word: str, names: Any) -> str | None:
+    """``did you mean train-mlp?`` for the nearest name."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else None
+
+
+def _add_debug(command: click.Command) -> None:
+    """--debug for every command, subcommands included; `main` looks for it on the command line."""
+    if not any("--debug" in option.opts for option in command.params):
+        text = "Show the traceback of every error."
+        command.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, help=text))
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _add_debug(inner)
+
+
+def _print_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    click.echo("\n".join(versions()))
+    ctx.exit()
+
+
+def versions() -> list[str]:
+    """``name version`` of dlkit, Python, NumPy and the backends, without importing any of them."""
+    import platform
+
+    def installed(*names: str) -> str:
+        from importlib.metadata import PackageNotFoundError, version
+
+        for name in names:
+            try:
+                return version(name)
+            except PackageNotFoundError:
+                continue
+        return "not installed"
+
+    return [
+        f"dlkit {__version__}",
+        f"Python {platform.python_version()}",
+        f"NumPy {installed('numpy')}",
+        f"Numba {installed('numba')}",
+        f"CuPy {installed('cupy-cuda12x', 'cupy-cuda13x', 'cupy-cuda11x', 'cupy')}",
+        f"CUDA driver {_driver()}",
+    ]
+
+
+def _driver() -> str:
+    """Newest CUDA version that the driver serves; what is missing otherwise."""
+    import ctypes
+
+    try:
+        library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return "not installed"
+    number = ctypes.c_int(0)
+    if library.cuDriverGetVersion(ctypes.byref(number)) != 0 or number.value == 0:
+        return "not usable"
+    return f"for CUDA {number.value // 1000}.{number.value % 1000 // 10}"
+
+
+cli = Commands(
+    name="dlkit",
+    help="Learning algorithms from plain files: one command each, from recipe to prediction.",
+    epilog="dlkit COMMAND --help tells a command's options and shows examples.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_versions,
+            help="Show the versions of dlkit, Python, NumPy and the backends.",
+        ),
+        click.Option(
+            ["--debug"], is_flag=True, expose_value=False, help="Show the traceback of every error."
+        ),
+    ],
+)
+
+
+def main(arguments: Sequence[str] | None = None, commands: Commands = cli) -> int:
+    """Run a command line (default: this process's); returns the exit code. Errors are told on stderr."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    if "_DLKIT_COMPLETE" in os.environ:
+        commands.main(args, prog_name="dlkit", complete_var="_DLKIT_COMPLETE")
+    debug = "--debug" in args
+    try:
+        code = _run(commands, args, debug)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        return 141
+    except OSError as error:  # standard output on a full disk
+        _discard(sys.stdout)
+        return _tell(f"cannot write standard output: {error.strerror or error}", 1)
+
+
+def _run(commands: Commands, args: list[str], debug: bool) -> int:
+    try:
+        with commands.make_context("dlkit", args) as ctx:
+            commands.invoke(ctx)
+        return 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return 2
+    except click.UsageError as error:
+        _trace(debug)
+        return _tell(_usage_line(error), 2)
+    except click.ClickException as error:
+        _trace(debug)
+        return _tell(error.format_message(), error.exit_code)
+    except UserError as error:
+        _trace(debug)
+        for problem in error.problems:
+            _tell(str(problem), error.exit_code)
+        return error.exit_code
+    except Interrupted as stop:
+        _trace(debug)
+        print(stop, file=sys.stderr)
+        return stop.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        raise
+    except MemoryError as error:
+        _trace(debug)
+        return _tell(f"out of memory{f': {error}' if str(error) else ''}", 1)
+    except OSError as error:
+        if error.filename is None:
+            return _bug(error)
+        _trace(debug)
+        return _tell(f"{os.fsdecode(error.filename)}: {error.strerror or error}", 1)
+    except Exception as error:
+        return _bug(error)
+
+
+def _usage_line(error: click.UsageError) -> str:
+    """click's several lines as one: what is wrong, and where to read on."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    ctx = error.ctx
+    if isinstance(error, click.NoSuchOption):
+        text = f"no option is called {error.option_name}"
+        names = (
+            [one for param in ctx.command.params for one in (*param.opts, *param.secondary_opts)]
+            if ctx
+            else []
+        )
+        if hint := suggestion(error.option_name, [name for name in names if name.startswith("--")]):
+            return f"{text} ({hint})"
+    page = f"{ctx.command_path} --help" if ctx else "dlkit --help"
+    return f"{text[:1].lower()}{text[1:]} (see {page})"
+
+
+def _tell(line: str, code: int) -> int:
+    print(f"error: {' '.join(line.split())}", file=sys.stderr)
+    return code
+
+
+def _trace(wanted: bool) -> None:
+    if wanted:
+        traceback.print_exc()
+
+
+def _bug(error: Exception) -> int:
+    traceback.print_exc()
+    return _tell(f"internal error: {type(error).__name__}: {error} (this is a bug in dlkit)", 1)
+
+
+def _discard(stream: Any) -> None:
+    """Let the interpreter's last flush of a broken stream go nowhere."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream without a descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,6 +7,7 @@ results. summary.json is removed first and written last.
 import importlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,12 @@ def run(algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions,
     """
     _check_watched(algorithm, recipe)
     if recipe.folds or recipe.variants:
-        from dlkit.training.family import train_family
+        from dlkit.training.family import show_family, train_family
 
-        train_family(algorithm, recipe, options, comm=comm)
+        if options.dry_run:
+            show_family(algorithm, recipe, options)
+        else:
+            train_family(algorithm, recipe, options, comm=comm)
     elif options.dry_run:
         show(algorithm, recipe, options)
     else:
@@ -51,9 +55,17 @@ def show(algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions
 
 
 def train(
-    algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions, *, comm: Any = None
+    algorithm: type[Algorithm],
+    recipe: TrainingRecipe,
+    options: RunOptions,
+    *,
+    comm: Any = None,
+    ready: Callable[[], None] = lambda: None,
 ) -> Figures:
-    """One run. Returns the figures of its summary.json."""
+    """One run. Returns the figures of its summary.json.
+
+    `ready` is called once the data are read and the model is built, before anything is written.
+    """
     writes = comm is None or comm.rank == 0
     display = Display(quiet=options.quiet or not writes, verbose=options.verbose, unit=algorithm.UNIT)
     path = options.directory
@@ -61,14 +73,15 @@ def train(
         directory.check()
         earlier = earlier_run(directory, algorithm, recipe) if options.resume else None
         if earlier and earlier.nothing_left(recipe):
-            display.note(f"{path} is finished ({earlier.record.epoch} epochs); nothing to do")
+            display.note(f"{path} is finished (epochs done: {earlier.record.epoch}); nothing to do")
             figures = _summary(directory)
         else:
             if options.resume and earlier is None:
                 display.note(f"nothing to resume in {path}: a fresh start")
             prepared = prepare(algorithm, recipe, options, display, earlier)
             try:
-                figures = Session(prepared, directory, display, options, given=recipe, earlier=earlier).go()
+                session = Session(prepared, directory, display, options, given=recipe, earlier=earlier)
+                figures = session.go(ready)
             finally:
                 prepared.close()
     if writes:

@@ -23,6 +23,10 @@ from dlkit.training.rundir import BEST, CHECKPOINT, METRICS, TIMING, RunDirector
 from dlkit.training.signals import Signals
 
 
+class Diverged(UserError):
+    """A loss that is NaN or infinite. What was saved before it stays."""
+
+
 class TrainingLoop:
     """Trains `algorithm` from where `record` stands to its last epoch."""
 
@@ -55,7 +59,7 @@ class TrainingLoop:
     def run(self) -> None:
         """Train to the end and save.
 
-        Raises Interrupted (state saved), UserError (a loss that is not finite, a full disk).
+        Raises Interrupted (state saved), Diverged, UserError (a full disk).
         """
         record, epochs = self.record, self.algorithm.epochs
         self.display.begin(epochs, record.epoch)
@@ -127,12 +131,12 @@ class TrainingLoop:
         if best and self.recipe.keep == "best":
             self._best = copy.deepcopy(self.tree())  # a state may be views of live arrays
 
-    def _not_finite(self, value: float, array: str, epoch: int, step: int) -> UserError:
+    def _not_finite(self, value: float, array: str, epoch: int, step: int) -> Diverged:
         """The line for a loss that is not finite; what is on disk stays as it is."""
         problem = f"the loss is {value} at epoch {epoch}, step {step} (first not finite: {array})"
         kept = self.directory.path / CHECKPOINT
         where = f"{kept} holds the last good state" if kept.is_file() else "nothing was saved before it"
-        return UserError(problem, hint=f"{where}; a lower learning rate may help")
+        return Diverged(problem, hint=f"{where}; a lower learning rate may help")
 
     # -- saving ---------------------------------------------------------------------------------
     def tree(self) -> Tree:

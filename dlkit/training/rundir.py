@@ -155,11 +155,15 @@ class RunDirectory:
         try:
             for name in (SUMMARY, *artifacts, *OURS):
                 (self.path / name).unlink(missing_ok=True)
+            folders = {parent for name in artifacts for parent in Path(name).parents if parent != Path()}
+            for folder in sorted(folders, key=lambda one: -len(one.parts)):
+                with contextlib.suppress(OSError):  # something of the user's lies in it
+                    (self.path / folder).rmdir()
             for stale in self.path.glob(".*.tmp"):
                 stale.unlink()
             for member in members:
                 RunDirectory(member)._clear()
-                with contextlib.suppress(OSError):  # something of the user's lies in it
+                with contextlib.suppress(OSError):
                     member.rmdir()
         except OSError as error:
             raise cannot("clear", self.path, error) from error
@@ -214,7 +218,7 @@ class RunDirectory:
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file: keys in their order, NaN and infinities as null."""
-        self.write(name, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        self.write(name, json_text(value))
 
     def remove(self, name: str) -> None:
         if not self.writes:
@@ -227,6 +231,11 @@ class RunDirectory:
 
 def _is_run(path: Path) -> bool:
     return any((path / name).is_file() for name in (RECIPE, CHECKPOINT, SUMMARY))
+
+
+def json_text(value: Any) -> str:
+    """JSON for people and programs: indented, Unicode as it is, NaN and infinities as null."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """One run from recipe to summary: read and build, open the directory, train, finish."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,8 +103,8 @@ class Session:
         names = [column.name for column in self.algorithm.METRICS]
         self.record = earlier.record if earlier else RunRecord(MetricsTable(names))
 
-    def go(self) -> Figures:
-        """Train, test, write. Returns the figures of summary.json."""
+    def go(self, ready: Callable[[], None]) -> Figures:
+        """Train, test, write. Returns the figures of summary.json. `ready`: called before the first write."""
         if self.earlier:
             refuse_fewer_epochs(self.record, self.algorithm.epochs)
             with fitting(self.algorithm.command, self.directory.path / CHECKPOINT):
@@ -113,7 +114,7 @@ class Session:
             self.display.note(line)
         with Signals(quiet=self.display.quiet) as signals:
             signals.at_once = True
-            about = self._open_directory()
+            about = self._open_directory(ready)
             loop = self._loop(signals)
             signals.at_once = False
             loop.run()
@@ -122,11 +123,12 @@ class Session:
                 raise Interrupted(signals.received, "trained and saved; --resume does the rest")
             return finish(loop, about, description.parameters)
 
-    def _open_directory(self) -> dict[str, Any]:
+    def _open_directory(self, ready: Callable[[], None]) -> dict[str, Any]:
         """Make the directory this run's: recipe.yaml and environment.json. Returns the latter."""
         inputs = environment.fingerprints(self.algorithm.inputs())
         before = self.earlier.environment if self.earlier else {}
         environment.refuse_changed_inputs(before.get("inputs"), inputs)
+        ready()
         self.directory.begin()
         self.directory.remove(SUMMARY)
         session = environment.session(self.algorithm.context.backend, self.threads)

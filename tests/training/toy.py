@@ -1,6 +1,6 @@
 """Two small algorithms that the driver is tested with: one with epochs, one with a single pass.
 
-Run as a program it takes a command line like dlkit's: toy.py COMMAND OUT [KEY=VALUE...] [--resume|--force].
+Run as a program it takes a command line like dlkit's: toy.py COMMAND [KEY=VALUE...] -o DIR [--resume].
 """
 
 import sys
@@ -14,8 +14,22 @@ from pydantic import Field
 
 from dlkit.algorithms.protocol import Algorithm, Answer, Description, LayerRow, NonFinite, Progress, Tree
 from dlkit.errors import DataError
-from dlkit.recipe.schema import TrainingRecipe
+from dlkit.recipe.schema import Spec, TrainingRecipe
 from dlkit.training.metrics import Column
+
+
+class Fold(Spec):
+    """Part of a cross-validation."""
+
+    index: int = Field(description="From 0.")
+    of: int = Field(description="Folds.")
+
+
+class Data(Spec):
+    """Rows."""
+
+    fold: Fold | None = Field(None, description="Rows left out.")
+    file: str | None = Field(None, description="File of rows `x,y` instead of made-up ones.")
 
 
 class RegressionRecipe(TrainingRecipe):
@@ -27,7 +41,7 @@ class RegressionRecipe(TrainingRecipe):
     batch: int = Field(4, ge=1, description="Rows a step.")
     lr: float = Field(0.05, description="Learning rate.")
     hold_out: bool = Field(True, description="Validate.")
-    source: str | None = Field(None, description="File of rows `x,y` instead.")
+    data: Data = Field(Data(), description="Rows.")
     poison: int | None = Field(None, description="Epoch whose third step gets a NaN.")
     rise_after: int | None = Field(None, description="Validation gets worse after this epoch.")
     sleep: float = Field(0.0, description="Seconds a step.")
@@ -45,13 +59,16 @@ class Regression(Algorithm):
 
     def read_data(self) -> None:
         self.x, self.y = _made_up(self.context.streams.get("data"), self.recipe.rows)
-        if self.recipe.source:
-            table = _read(Path(self.recipe.source))
+        if self.recipe.data.file:
+            table = _read(Path(self.recipe.data.file))
             self.x, self.y = table[:, :-1], table[:, -1]
+        if fold := self.recipe.data.fold:
+            kept = np.arange(len(self.x)) % fold.of != fold.index
+            self.x, self.y = self.x[kept], self.y[kept]
         self.tested = 0.0
 
     def inputs(self) -> list[Path]:
-        return [Path(self.recipe.source)] if self.recipe.source else []
+        return [Path(self.recipe.data.file)] if self.recipe.data.file else []
 
     def build(self) -> None:
         self.w = self.context.streams.get("init").normal(size=self.x.shape[1])
@@ -59,7 +76,9 @@ class Regression(Algorithm):
 
     def describe(self) -> Description:
         size = self.x.shape[1]
-        return Description(f"{len(self.x)} rows", [LayerRow("w", "linear", f"({size},)", size)], size, 64 * size)
+        return Description(
+            f"{len(self.x)} rows", [LayerRow("w", "linear", f"({size},)", size)], size, 64 * size
+        )
 
     def train_epoch(self, epoch: int, skip: int = 0) -> Iterator[Progress]:
         order = self.context.streams.get("shuffle", epoch).permutation(len(self.x))
@@ -194,11 +213,12 @@ def main(arguments: list[str]) -> int:
     from dlkit.training.driver import run
     from dlkit.training.options import RunOptions
 
-    algorithm, sets = TOYS[arguments[0]], [text for text in arguments[2:] if not text.startswith("-")]
+    algorithm, directory = TOYS[arguments[0]], Path(arguments[arguments.index("-o") + 1])
+    sets = [text for text in arguments[1:] if "=" in text]
     flags = {"resume": "--resume" in arguments, "force": "--force" in arguments, "quiet": "-q" in arguments}
     try:
         recipe = resolve(algorithm.Recipe, parse_document("{}", "toy"), sets, {})
-        run(algorithm, recipe, RunOptions(Path(arguments[1]), threads=1, **flags))
+        run(algorithm, recipe, RunOptions(directory, threads=1, **flags))
     except (UserError, Interrupted) as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

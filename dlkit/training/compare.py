@@ -1,0 +1,93 @@
+"""The members of a family side by side: one long table, and one figure with a panel for each measure."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+from dlkit.errors import UserError
+from dlkit.training.metrics import Column, Number, read_csv, text_of, to_csv
+from dlkit.training.rundir import COMPARE, METRICS, cannot
+
+PANELS = 4
+JAPANESE_FONTS = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic")
+SPLITS = {"train": "--", "valid": "-", "test": ":"}
+
+
+def compare_csv(members: dict[str, Path]) -> str:
+    """compare.csv: member, epoch, step, and every column of the members' metrics.csv.
+
+    A member that is a family itself (the folds of a variant) comes as `<name>/<member>`.
+    """
+    rows: list[dict[str, Number | str]] = []
+    for name, folder in members.items():
+        inner = folder / COMPARE
+        for row in read_csv(_text(inner if inner.is_file() else folder / METRICS), str(folder)):
+            member = f"{name}/{row.pop('member')}" if "member" in row else name
+            rows.append({"member": member, **row})
+    columns = list(dict.fromkeys(["member", "epoch", "step", *(key for row in rows for key in row)]))
+    return to_csv(columns, ([_cell(row.get(key)) for key in columns] for row in rows))
+
+
+def _cell(value: Number | str | None) -> str:
+    return value if isinstance(value, str) else text_of(value)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except UnicodeDecodeError as error:
+        raise UserError("not UTF-8", where=str(path)) from error
+
+
+def draw(text: str, columns: tuple[Column, ...]) -> bytes | None:
+    """compare.csv as a PNG: a panel for each measure, a colour for each member, validation solid and
+    training dashed. None where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    rows = read_csv(text, COMPARE)
+    units = {column.name: column.unit for column in columns}
+    present = [name for name in units if any(name in row for row in rows)]
+    measures = list(dict.fromkeys(_measure(name) for name in present))[:PANELS]
+    figure = Figure(figsize=(5.5 * max(len(measures), 1), 4), layout="constrained")
+    members = list(dict.fromkeys(str(row["member"]) for row in rows))
+    for place, measure in enumerate(measures, 1):
+        axes = figure.add_subplot(1, len(measures), place)
+        names = [name for name in present if _measure(name) == measure]
+        for colour, member in enumerate(members):
+            for name in names:
+                points = [
+                    (row["epoch"], row[name]) for row in rows if row["member"] == member and name in row
+                ]
+                split = name.split("_", 1)[0]
+                axes.plot(
+                    *zip(*points, strict=True) if points else ([], []),
+                    SPLITS.get(split, "-"), color=f"C{colour % 10}", label=f"{member} {split}",
+                )  # fmt: skip
+        unit = units[names[0]]
+        axes.set(xlabel="epoch", ylabel=measure if unit == "1" else f"{measure} ({unit})")
+        if place == 1:
+            axes.legend(fontsize="x-small")
+    return _png(figure)
+
+
+def _png(figure: Any) -> bytes:
+    """The figure's bytes, without the date and version that matplotlib would add."""
+    from matplotlib import font_manager, rc_context
+
+    families = ["DejaVu Sans", *sorted(set(JAPANESE_FONTS) & set(font_manager.get_font_names()))]
+    content = io.BytesIO()
+    with rc_context({"font.family": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # no such font: boxes are drawn
+        figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
+def _measure(name: str) -> str:
+    """train_loss and valid_loss share a panel."""
+    split, _, rest = name.partition("_")
+    return rest if split in SPLITS else name

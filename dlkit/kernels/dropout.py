@@ -1,4 +1,4 @@
-"""Dropout's mask (Srivastava et al. 2014, section 4), inverted: kept entries are scaled, evaluation unchanged.
+"""Dropout's mask (Srivastava et al. 2014, section 4), inverted: kept entries are scaled, evaluation is as is.
 
 Sixteen random bits an element decide: y = x scale where bits >= threshold, else 0. For a drop probability q
 the threshold is q 2^16 and the scale 1 / (1 - q). The same call on the gradient is the backward pass.

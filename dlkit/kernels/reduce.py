@@ -16,7 +16,7 @@ BLOCK = 2048
 
 # -- sum over shards ----------------------------------------------------------------------------
 def sum_shards_reference(parts: Any, out: Any) -> None:
-    """parts: tuple of (n,), added in its order into out: (n,)."""
+    """parts: tuple of (n,), added in its order into out: (n,), which may be parts[0]."""
     out[...] = parts[0]
     for part in parts[1:]:
         out += part
@@ -39,9 +39,18 @@ def add_block(parts, lo, hi, s):
 
 
 def _sum_shards_cpu(parts, out):
+    # Where out is parts[0], only a loop that names it once vectorises.
+    onto_first = parts[0].ctypes.data == out.ctypes.data
     for lo in range(0, out.size, BLOCK):
         hi = min(lo + BLOCK, out.size)
-        add_block(parts, lo, hi, out[lo:hi])
+        s = out[lo:hi]
+        if onto_first:
+            for k in range(1, len(parts)):
+                part = parts[k][lo:hi]
+                for i in range(s.size):
+                    s[i] += part[i]
+        else:
+            add_block(parts, lo, hi, s)
 
 
 def _sum_shards_gpu(launch: Any, parts: Any, out: Any) -> None:

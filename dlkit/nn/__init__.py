@@ -1,0 +1,1 @@
+"""Modules, initialisers, optimizers, schedules, and the training step that all neural algorithms share."""

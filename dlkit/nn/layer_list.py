@@ -1,0 +1,199 @@
+"""The recipe's list of layers, and how it becomes modules.
+
+    model: [{dense: 512}, {dropout: 0.5}, batch_norm, {repeat: {times: 2, layers: [{dense: 128}]}}]
+
+A command that knows more layers extends the family: ``LAYERS.extended()``.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlkit.nn.init import INIT_FAMILY, Init, InitSpec
+from dlkit.nn.layers import (
+    Act,
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianDropout,
+    LayerNorm,
+    Sequential,
+)
+from dlkit.nn.module import Module
+from dlkit.recipe.schema import Spec
+from dlkit.recipe.tagged import Keyed
+
+ActivationName = Literal["identity", "relu", "leaky_relu", "prelu", "sigmoid", "tanh"]
+SLOPES = {"leaky_relu": 0.01, "prelu": 0.25}
+"""Negative slopes where the recipe names none; prelu's is the first value (He et al. 2015)."""
+
+LAYERS = Keyed("layer")
+LayerSpec = Annotated[Spec, LAYERS]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the recipe says once for all layers."""
+
+    activation: str = "relu"
+    init: Any = "he_normal"
+
+
+def act(name: str, slope: float | None = None) -> Act:
+    """An activation by name with its slope, or the usual one."""
+    return Act(name, SLOPES.get(name, 0.0) if slope is None else slope)
+
+
+def init_for(spec: Any, activation: Act) -> Init:
+    """The initialiser of a layer with this activation; spec: an InitSpec or its name."""
+    read: Any = spec if isinstance(spec, Spec) else INIT_FAMILY.read(spec)
+    return read.init(activation.slope)
+
+
+class LayerBase(Spec):
+    """A layer of the list."""
+
+    def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
+        """The module for one row's input shape. Raises ValueError where the shape does not suit."""
+        raise NotImplementedError
+
+
+@LAYERS.add("dense", aka=("linear", "fc", "fully_connected"))
+class DenseSpec(LayerBase):
+    """A fully connected layer."""
+
+    SHORTHAND: ClassVar[str | None] = "units"
+
+    units: int = Field(ge=1, description="Outputs.", json_schema_extra={"aka": ["size", "neurons", "n"]})
+    activation: ActivationName | None = Field(None, description="null: the recipe's own `activation`.")
+    slope: float | None = Field(
+        None, description="Negative slope of leaky_relu (0.01), or the first value of prelu's (0.25)."
+    )
+    init: InitSpec | None = Field(None, description="Initial weights; null: the recipe's own `init`.")
+    drop_connect: float = Field(0.0, ge=0, lt=1, description="Probability that a weight is left out.")
+
+    def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
+        activation = act(self.activation or defaults.activation, self.slope)
+        init = init_for(self.init or defaults.init, activation)
+        return Dense(shape[-1], self.units, activation, init, drop_connect=self.drop_connect)
+
+
+@LAYERS.add("activation")
+class ActivationSpec(LayerBase):
+    """An activation by itself, as after a normalisation."""
+
+    SHORTHAND: ClassVar[str | None] = "name"
+
+    name: ActivationName = Field(description="Which one.")
+    slope: float | None = Field(
+        None, description="Negative slope of leaky_relu (0.01), or the first value of prelu's (0.25)."
+    )
+
+    def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
+        return Activation(act(self.name, self.slope))
+
+
+@LAYERS.add("dropout")
+class DropoutSpec(LayerBase):
+    """Dropout."""
+
+    SHORTHAND: ClassVar[str | None] = "p"
+
+    p: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="Probability that a number is zeroed.",
+        json_schema_extra={"aka": ["rate"]},
+    )
+
+    def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
+        return Dropout(self.p)
+
+
+@LAYERS.add("gaussian_dropout")
+class GaussianDropoutSpec(LayerBase):
+    """Gaussian dropout."""
+
+    SHORTHAND: ClassVar[str | None] = "p"
+
+    p: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="Noise of variance p/(1 - p), that of dropout.",
+        json_schema_extra={"aka": ["rate"]},
+    )
+
+    def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
+        return GaussianDropout(self.p)
+
+
+@LAYERS.add("batch_norm", aka=("batchnorm", "bn"))
+class BatchNormSpec(LayerBase):
+    """Batch normalisation."""
+
+    momentum: float = Field(0.1, gt=0, le=1, description="Share of a new batch in the running statistics.")
+    eps: float = Field(1e-5, gt=0, description="Added to the variance.")
+
+    def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
+        return BatchNorm(shape[-1], momentum=self.momentum, eps=self.eps)
+
+
+@LAYERS.add("layer_norm", aka=("layernorm", "ln"))
+class LayerNormSpec(LayerBase):
+    """Layer normalisation."""
+
+    eps: float = Field(1e-5, gt=0, description="Added to the variance.")
+
+    def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
+        return LayerNorm(shape[-1], eps=self.eps)
+
+
+@LAYERS.add("repeat")
+class RepeatSpec(Spec):
+    """Layers several times over."""
+
+    times: int = Field(ge=1, le=10_000, description="How often.")
+    layers: list[LayerSpec] = Field(min_length=1, description="What is repeated.")
+
+
+def expanded(specs: Iterable[Spec]) -> Iterator[LayerBase]:
+    """The layers in order, repetitions written out."""
+    for spec in specs:
+        if isinstance(spec, RepeatSpec):
+            for _ in range(spec.times):
+                yield from expanded(spec.layers)
+        else:
+            assert isinstance(spec, LayerBase)
+            yield spec
+
+
+def build_layers(specs: Iterable[Spec], shape: tuple[int, ...], defaults: Defaults) -> Sequential:
+    """Modules for one row's input shape; names count the layers written out: "0.dense", "1.dropout", ..."""
+    model = Sequential()
+    for spec in expanded(specs):
+        layer = spec.build(shape, defaults)
+        shape = layer.output_shape(shape)
+        model.append(layer)
+    return model
+
+
+def network(
+    specs: Iterable[Spec],
+    input_shape: tuple[int, ...],
+    outputs: int,
+    *,
+    activation: str = "relu",
+    init: Any = "he_normal",
+) -> Sequential:
+    """The recipe's layers and, after them, a dense output layer "<n>.output" without activation."""
+    model = build_layers(specs, input_shape, Defaults(activation, init))
+    width = model.output_shape(input_shape)
+    linear = Act()
+    output = Dense(width[-1], outputs, linear, init_for(init, linear))
+    model.append(output, f"{len(model.layers)}.output")
+    return model

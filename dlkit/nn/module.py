@@ -1,0 +1,124 @@
+"""Modules: named, ordered parameters and buffers, and a forward pass that writes on a tape."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dlkit.autograd import Tape, Variable
+from dlkit.errors import DataError
+from dlkit.nn.parameter import Buffer, Flat, Parameter
+
+
+class Module:
+    """A part of a model. Its parameters, buffers and children are its attributes, in the order of assignment.
+
+    A subclass is constructed with sizes only; `Flat.allocate(module, backend, streams)` gives the parameters
+    their places and first values. Paths join attribute names by dots; the children in a dict attribute go by
+    their keys, without the attribute's own name: "0.dense.weight".
+    """
+
+    kind: ClassVar[str] = "module"
+    flat: Flat
+    """The buffer that holds the parameters; set by Flat."""
+
+    path: str = ""
+    """Where this module stands in the tree; set by `walk`."""
+
+    def __call__(self, tape: Tape, x: Variable) -> Variable:
+        y = self.forward(tape, x)
+        tape.note(self.path, y.data)
+        return y
+
+    def forward(self, tape: Tape, x: Variable) -> Variable:
+        raise NotImplementedError
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one row's output for the shape of one row's input."""
+        return shape
+
+    def activation_size(self, shape: tuple[int, ...]) -> int:
+        """Numbers kept per row for the backward pass and its gradients; an estimate."""
+        return 2 * int(np.prod(self.output_shape(shape)))
+
+    @property
+    def noisy(self) -> bool:
+        """Whether this module itself draws noise while `tape.noise` is on."""
+        return False
+
+    def has_noise(self) -> bool:
+        """Whether any module of the tree draws noise: Monte Carlo prediction makes sense."""
+        return any(module.noisy for _, module in self.walk())
+
+    def children(self) -> Iterator[tuple[str, "Module"]]:
+        """Direct children as (name, module)."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, dict):
+                yield from ((key, m) for key, m in value.items() if isinstance(m, Module))
+
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module and all below it as (path, module), depth first; sets every `path`."""
+        self.path = prefix
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.walk(f"{prefix}.{name}" if prefix else name)
+
+    def name_paths(self) -> None:
+        """Set every module's `path`, by which activations are told."""
+        for _ in self.walk():
+            pass
+
+    def _leaves(self, kind: type) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()  # a parameter shared by two modules goes by its first path
+        for path, module in self.walk():
+            for name, value in vars(module).items():
+                if isinstance(value, kind) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{name}" if path else name, value
+
+    def parameters(self) -> list[tuple[str, Parameter]]:
+        """(path, parameter), in order."""
+        return list(self._leaves(Parameter))
+
+    def buffers(self) -> list[tuple[str, Buffer]]:
+        """(path, buffer), in order: what is saved beside the parameters."""
+        return list(self._leaves(Buffer))
+
+    def _kept(self) -> list[tuple[str, Any]]:
+        return [*self.parameters(), *self.buffers()]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Host copies of all parameters and buffers by path."""
+        to_host = self.flat.backend.to_host
+        return {path: np.array(to_host(p.data)) for path, p in self._kept()}
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        """The inverse of `state`. Raises DataError naming the parameter that does not fit."""
+        mine: dict[str, Any] = dict(self._kept())
+        check_names(mine, state)
+        for path, p in mine.items():
+            check_shape(path, p.shape, state[path])
+        for path, p in mine.items():
+            p.data[...] = self.flat.backend.asarray(np.asarray(state[path], dtype=self.flat.backend.dtype))
+
+
+def check_names(mine: Any, state: Any) -> None:
+    """DataError unless both have the same names."""
+    for name in mine:
+        if name not in state:
+            raise DataError(f"the saved state lacks {name!r}", hint="was the model changed since?")
+    for name in state:
+        if name not in mine:
+            raise DataError(
+                f"the saved state has {name!r}, the model has not", hint="was the model changed since?"
+            )
+
+
+def check_shape(name: str, shape: tuple[int, ...], array: Any) -> None:
+    """DataError unless the array has the shape."""
+    if tuple(np.shape(array)) != tuple(shape):
+        raise DataError(
+            f"{name}: expected shape {tuple(shape)}, the saved state has {tuple(np.shape(array))}"
+        )

@@ -1,0 +1,107 @@
+"""Parameters as views of one flat buffer: the optimizer is one kernel, the sum over machines one call."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dlkit.backend import Backend
+from dlkit.backend.streams import Streams
+from dlkit.nn.init import Init
+
+Array = Any
+
+
+class Parameter:
+    """Numbers that are learnt. Until `Flat` gives it a place it has a shape and an initialiser only.
+
+    shape: of `data`. fan: (inputs of a unit, units that an input feeds); default: first and last axis.
+    decays: whether weight decay pulls it to zero (weights do; biases, gains and slopes do not).
+    """
+
+    data: Array
+    owner: "Flat"
+
+    def __init__(
+        self, shape: tuple[int, ...], init: Init, *, fan: tuple[int, int] | None = None, decays: bool = True
+    ) -> None:
+        self.shape = tuple(shape)
+        self.size = math.prod(self.shape)
+        self.init = init
+        self.fan_in, self.fan_out = fan if fan is not None else (self.shape[0], self.shape[-1])
+        self.decays = decays
+        self.name = ""
+        self.offset = 0
+
+
+class Buffer:
+    """Numbers that are kept but not learnt by gradient: running statistics. `data` is made by `Flat`."""
+
+    data: Array
+
+    def __init__(self, shape: tuple[int, ...], value: float) -> None:
+        self.shape = tuple(shape)
+        self.value = value
+
+
+class Flat:
+    """One flat buffer for all parameters of a module tree, in the order of `module.parameters()`.
+
+    data: (n,) of the backend's dtype. parameters: path -> Parameter, whose `data` is a view of it.
+    """
+
+    def __init__(self, module: Any, backend: Backend) -> None:
+        self.backend = backend
+        self.parameters: dict[str, Parameter] = dict(module.parameters())
+        offset = 0
+        for path, p in self.parameters.items():
+            p.name, p.offset, p.owner = path, offset, self
+            offset += p.size
+        self.size = offset
+        self.data = backend.zeros((self.size,))
+        for p in self.parameters.values():
+            p.data = self.view(self.data, p)
+        for _, buffer in module.buffers():
+            buffer.data = backend.asarray(np.full(buffer.shape, buffer.value, backend.dtype))
+        module.flat = self
+
+    @classmethod
+    def allocate(cls, module: Any, backend: Backend, streams: Streams) -> "Flat":
+        """Place the parameters and draw them: the k-th on the host from the stream ("init", k)."""
+        flat = cls(module, backend)
+        for k, p in enumerate(flat.parameters.values()):
+            drawn = p.init.draw(streams.get("init", k), p.shape, p.fan_in, p.fan_out)
+            p.data[...] = backend.asarray(np.ascontiguousarray(drawn, dtype=backend.dtype))
+        return flat
+
+    def gradient(self) -> Array:
+        """A new flat buffer of zeros."""
+        return self.backend.zeros((self.size,))
+
+    def view(self, buffer: Array, p: Parameter) -> Array:
+        """The parameter's part of a flat buffer, in the parameter's shape."""
+        return buffer[p.offset : p.offset + p.size].reshape(p.shape)
+
+    def split(self, buffer: Array) -> dict[str, np.ndarray]:
+        """Host copies of a flat buffer's parts, by parameter path."""
+        host = self.backend.to_host(buffer)
+        return {path: np.array(self.view(host, p)) for path, p in self.parameters.items()}
+
+    def runs(self, decays_apart: bool, block: int) -> list[tuple[int, int, bool]]:
+        """(lo, hi, decays) pieces that cover the buffer, at most `block` long, in order.
+
+        The pieces depend on the model alone, never on the number of threads: an update has the same bits
+        however many threads share the pieces. decays_apart: cut where `Parameter.decays` changes.
+        """
+        return list(self._runs(decays_apart, block))
+
+    def _runs(self, decays_apart: bool, block: int) -> Iterator[tuple[int, int, bool]]:
+        lo = 0
+        ordered = list(self.parameters.values())
+        for p, after in zip(ordered, [*ordered[1:], None], strict=True):
+            end = p.offset + p.size
+            if after is None or (decays_apart and after.decays != p.decays):
+                for start in range(lo, end, block):
+                    yield start, min(start + block, end), p.decays
+                lo = end

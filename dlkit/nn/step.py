@@ -1,0 +1,238 @@
+"""One training step, the same for every neural algorithm.
+
+The rows of a batch are shared out to shards; each runs forward and backward on its own tape into its own
+flat gradient; the gradients are summed in shard order, clipped, and the optimizer updates the parameters,
+column slices shared out to the same threads. The bits depend on the number of shards, not of threads.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from dlkit.autograd import Array, Tape, Variable
+from dlkit.backend import Backend
+from dlkit.backend.streams import Streams
+from dlkit.backend.threads import Team
+from dlkit.kernels.reduce import squared_norm, sum_shards
+from dlkit.nn.optimizer import Optimizer, Piece
+
+LossFunction = Callable[[Tape, int, slice], tuple[Variable, Any]]
+ALIGNMENT = 2048
+"""Pieces of the flat buffer start at multiples of this many numbers (unless weight decay cuts them)."""
+NAMES_TOLD = 5
+
+
+class Comm(Protocol):
+    """Several machines: what a step needs of them."""
+
+    size: int
+    rank: int
+
+    def all_sum(self, array: Array) -> None:
+        """Sum over the machines, in place, with the same bits on each."""
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss that is NaN or infinite, told before it spoilt the parameters.
+
+    value: the loss. arrays: names of arrays that were not finite, the first cause first: "input", parameters
+    and activations by their paths, then "gradient of <parameter>".
+    """
+
+    def __init__(self, value: float, arrays: list[str]) -> None:
+        super().__init__(f"loss is {value}; not finite: {', '.join(arrays) or 'the loss alone'}")
+        self.value = value
+        self.arrays = arrays
+
+
+def shard_rows(rows: int, shards: int, shard: int) -> slice:
+    """The shard's part of range(rows): contiguous, sizes differing by one at most, the first ones longer."""
+    base, longer = divmod(rows, shards)
+    start = shard * base + min(shard, longer)
+    return slice(start, start + base + (shard < longer))
+
+
+class GradientStep:
+    """Callable that does one step; holds the tapes, the gradients of the shards and the optimizer.
+
+    clip: largest global norm of the gradient, None: no clipping. comm: sums gradients, losses and batch
+    statistics over machines. After a call: `loss` (float, the batch's weighted loss; None on a GPU, where it
+    is not waited for), `results` (what loss_fn returned beside the loss, by shard; arrays of a tape hold
+    until the next call), `norm` (of the gradient before clipping, where clip is set).
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        optimizer: Optimizer,
+        backend: Backend,
+        team: Team,
+        streams: Streams,
+        *,
+        clip: float | None = None,
+        comm: Comm | None = None,
+        stream_name: str = "noise",
+    ) -> None:
+        self.optimizer = optimizer
+        self.backend = backend
+        self.team = team
+        self.streams = streams
+        self.clip = clip
+        self.comm = comm
+        self.stream_name = stream_name
+        self.loss: float | None = None
+        self.norm: float | None = None
+        self.results: list[Any] = []
+        self.flat = module.flat
+        self.gradients = [self.flat.gradient() for _ in range(team.shards)]
+        self.tapes = [
+            Tape(backend, g, owner=self.flat, all_sum=self._all_sum(s), shard=s)
+            for s, g in enumerate(self.gradients)
+        ]
+        pieces = self._pieces()
+        self._work = [pieces[s :: team.shards] for s in range(team.shards)]
+        self._squares = backend.zeros((len(pieces), 1), np.float64)
+        module.name_paths()
+
+    def __call__(
+        self,
+        rows: int,
+        loss_fn: LossFunction,
+        lr: float,
+        position: tuple[int, int],
+        *,
+        total_rows: int | None = None,
+    ) -> float | None:
+        """One step on range(rows); returns `loss`.
+
+        loss_fn(tape, shard, rows_slice) -> (loss, result) must do with an empty slice, which a small last
+        batch gives (every op does). The loss is weighted by 1/total_rows, so that the shards' losses add up.
+        position: (epoch, step), names the noise of this step. total_rows: rows on all machines; default rows.
+        Raises NonFiniteLoss, before the update, where the loss is at hand (CPU).
+        """
+        total = rows if total_rows is None else total_rows
+        shards = self.team.shards
+        first = self.comm.rank * shards if self.comm else 0
+
+        def forward_backward(s: int) -> tuple[Array, Any]:
+            tape = self.tapes[s]
+            tape.begin(
+                training=True,
+                rng=lambda: self.streams.get(self.stream_name, *position, first + s),
+                rows=total,
+            )
+            loss, result = loss_fn(tape, s, shard_rows(rows, shards, s))
+            tape.backward(loss)
+            return loss.data, result
+
+        outcomes = self.team.map(forward_backward)
+        self.results = [result for _, result in outcomes]
+        self.loss = self._total_loss([loss for loss, _ in outcomes])
+        self._update(lr, position)
+        return self.loss
+
+    def _rng(self, *position: int) -> np.random.Generator:
+        return self.streams.get(self.stream_name, *position)
+
+    def _total_loss(self, losses: list[Array]) -> float | None:
+        if self.backend.name != "cpu":
+            return None
+        total = math.fsum(float(loss) for loss in losses)
+        if self.comm:  # all machines must see the same, or one would wait for ever
+            shared = np.array([total])
+            self.comm.all_sum(shared)
+            total = float(shared[0])
+        if not math.isfinite(total):
+            raise NonFiniteLoss(total, self.not_finite())
+        return total
+
+    # -- update --------------------------------------------------------------------------------------
+    def _pieces(self) -> list[Piece]:
+        """Slices of everything the update touches, made once. They depend on model and shards alone."""
+        share = -(-self.flat.size // self.team.shards)
+        block = max(-(-share // ALIGNMENT) * ALIGNMENT, ALIGNMENT)
+        apart = self.optimizer.spec.weight_decay > 0
+        return [
+            Piece(
+                lo,
+                hi,
+                self.flat.data[lo:hi],
+                tuple(g[lo:hi] for g in self.gradients),
+                tuple(slot[lo:hi] for slot in self.optimizer.slots.values()),
+                self.optimizer.spec.weight_decay if decays else 0.0,
+            )
+            for lo, hi, decays in self.flat.runs(apart, block)
+        ]
+
+    def _update(self, lr: float, position: tuple[int, int]) -> None:
+        self.optimizer.begin(lr, position)
+        summed = self.clip is not None or self.comm is not None
+        scale = self._sum_and_clip() if summed else 1.0
+
+        def update(s: int) -> None:
+            for piece in self._work[s]:
+                if scale != 1.0:
+                    piece.parts[0].__imul__(scale)
+                self.optimizer.update(piece._replace(parts=piece.parts[:1]) if summed else piece, lr)
+
+        self.team.map(update)
+        self.optimizer.finish(position)
+
+    def _sum_and_clip(self) -> float:
+        """Sum the shards' gradients into the first (and over machines); the factor that clips it."""
+
+        def add_up(s: int) -> None:
+            for piece in self._work[s]:
+                if len(piece.parts) > 1:
+                    sum_shards(piece.parts, piece.parts[0])
+
+        shards = self.team.shards
+
+        def square(s: int) -> None:
+            for k, piece in enumerate(self._work[s]):
+                squared_norm(piece.parts[0], self._squares[s + k * shards])
+
+        self.team.map(add_up)
+        if self.comm:
+            self.comm.all_sum(self.gradients[0])
+        if self.clip is None:
+            return 1.0
+        self.team.map(square)
+        self.norm = math.sqrt(float(self.backend.to_host(self._squares).sum()))
+        return self.clip / self.norm if self.norm > self.clip else 1.0
+
+    # -- what the shards share ---------------------------------------------------------------------
+    def _all_sum(self, shard: int) -> Callable[[Array], Array]:
+        """Sum over shards, then machines; every shard gets the same bits."""
+
+        def total(array: Array) -> Array:
+            mine = self.team.all_sum(shard, array)
+            if self.comm is None:
+                return mine
+            if shard == 0:
+                self.comm.all_sum(mine)
+            else:
+                mine[...] = 0
+            return self.team.all_sum(shard, mine)  # a broadcast of the first shard's
+
+        return total
+
+    def not_finite(self) -> list[str]:
+        """Names of arrays of the last step that hold NaN or infinity, causes before consequences."""
+        inputs = [(name, a) for tape in self.tapes for name, a in tape.notes if name == "input"]
+        layers = [(name, a) for tape in self.tapes for name, a in tape.notes if name != "input"]
+        parameters = [(path, p.data) for path, p in self.flat.parameters.items()]
+        gradients = [
+            (f"gradient of {path}", self.flat.view(g, p))
+            for path, p in self.flat.parameters.items()
+            for g in self.gradients
+        ]
+        xp = self.backend.xp
+        bad = [
+            name
+            for name, a in [*inputs, *parameters, *layers, *gradients]
+            if a.dtype.kind == "f" and not bool(xp.isfinite(a).all())
+        ]
+        return list(dict.fromkeys(bad))[:NAMES_TOLD]

@@ -1,0 +1,57 @@
+"""Fully connected layer, with its bias and activation in one pass over the result."""
+
+from typing import Any
+
+from dlkit.autograd import Array, Op, OpContext, Tape, Variable
+from dlkit.kernels.activation import IDENTITY, PRELU
+from dlkit.kernels.dense import activation_gradient, bias_activation
+from dlkit.ops.activations import prelu
+
+
+class Dense(Op):
+    """y = act(x W + b), x (..., n), W (n, m), b (m,), y (..., m)."""
+
+    @staticmethod
+    def forward(ctx: OpContext, x: Array, w: Array, b: Array, *, kind: int, slope: Array) -> Array:
+        if x.shape[-1] != w.shape[0]:
+            raise ValueError(f"dense: expected rows of {w.shape[0]} numbers, actual shape {x.shape}")
+        x2 = x if x.ndim == 2 else ctx.contiguous(x).reshape(-1, w.shape[0])
+        y = ctx.xp.matmul(x2, w, out=ctx.empty((x2.shape[0], w.shape[1]), w.dtype))
+        bias_activation(y, b, slope, kind)
+        ctx.save(x2, w, y, kind, slope)
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[1])
+
+    @staticmethod
+    def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
+        x, w, y, kind, slope = ctx.saved
+        xp = ctx.xp
+        dy = ctx.contiguous(dy).reshape(y.shape)
+        db = ctx.grad_out(2)
+        if kind == IDENTITY:
+            dz = dy
+            dz.sum(axis=0, out=db)
+        else:
+            dz = ctx.empty(y.shape, y.dtype)
+            activation_gradient(y, dy, slope, kind, dz, db)
+        dx = dw = None
+        if ctx.needs[1]:
+            dw = xp.matmul(x.T, dz, out=ctx.grad_out(1))
+        if ctx.needs[0]:
+            dx = ctx.grad_out(0)
+            xp.matmul(dz, w.T, out=dx.reshape(x.shape))
+        return dx, dw, db
+
+
+def dense(
+    tape: Tape, x: Variable, w: Variable, b: Variable, *, kind: int = IDENTITY, slope: float | Variable = 0.0
+) -> Variable:
+    """act(x W + b). x: (..., n), w: (n, m), b: (m,); kind: an activation of dlkit.kernels.activation.
+
+    slope: the negative slope of LEAKY_RELU, or the learnt variable (1,) of PRELU.
+    Raises ValueError when x does not have rows of n numbers.
+    """
+    if isinstance(slope, Variable):
+        return prelu(tape, dense(tape, x, w, b), slope)
+    if kind == PRELU:
+        raise ValueError("PRELU needs its slope as a variable")
+    return tape.apply(Dense, x, w, b, kind=kind, slope=tape.scalar(slope))

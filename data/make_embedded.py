@@ -52,7 +52,7 @@ def diabetes(folder: Path) -> None:
 
 
 def sine(folder: Path) -> None:
-    """100 points of y = x + sin 5x + noise (sd 0.1), x in [-1, -0.2] and [0.2, 1]: nothing between or beyond."""
+    """100 points of y = x + sin 5x + noise (sd 0.1) for x in [-1, -0.2] and [0.2, 1]: a gap between."""
     rng = np.random.Generator(np.random.PCG64DXSM(1))
     x = np.sort(rng.uniform(0.2, 1.0, 100) * np.where(np.arange(100) % 2, 1.0, -1.0))
     y = x + np.sin(5 * x) + rng.normal(0, 0.1, 100)
@@ -67,5 +67,6 @@ def golf(folder: Path) -> None:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    target.mkdir(parents=True, exist_ok=True)
     for make in (digits, diabetes, sine, golf):
         make(target)

@@ -58,3 +58,22 @@ class TrainingData:
     """Keys of DataSpec whose paths a resolved recipe has to write so, to be found from the current folder."""
     notes: list[str] = field(default_factory=list)
     """Lines worth telling the user: the task that was chosen, rows skipped."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Splits that have a file of their own (train, valid, test): the file as the recipe names it."""
+
+    def summary(self) -> str:
+        """One line: rows of each split, shape of an input, classes or targets."""
+        whole = f"{self.names['train']} {len(self.train):,}"
+        apart = []
+        for split, rows in (("valid", self.valid), ("test", self.test)):
+            if rows is not None and split in self.names:
+                apart.append(f"{self.names[split]} {len(rows):,}")
+            elif rows is not None:
+                whole += f" + {len(rows):,} {split}"
+        shape = "×".join(map(str, self.schema.input_shape))
+        inputs = shape if len(self.schema.input_shape) > 1 else f"{shape} inputs"
+        if self.schema.task == "classification":
+            outputs = f"{len(self.schema.classes):,} classes"
+        else:
+            outputs = f"target{'s' * (len(self.schema.label) > 1)} {', '.join(self.schema.label)}"
+        return " · ".join([whole, *apart, inputs, outputs])

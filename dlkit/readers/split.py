@@ -98,7 +98,7 @@ def read_row_numbers(path: Path, total: int) -> np.ndarray:
 
 
 def kept_rows(numbers: np.ndarray, positions: np.ndarray, total: int) -> np.ndarray:
-    """Indices of the rows whose number in the file is among `numbers`, in that order; skipped rows left out."""
+    """Indices of the rows whose number in the file is among `numbers`, in that order; no skipped ones."""
     index = np.full(total, -1)
     index[positions] = np.arange(len(positions))
     found = index[numbers]

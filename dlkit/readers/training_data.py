@@ -67,7 +67,7 @@ class _Reading:
         schema.input_shape = schema.input_shape if kind != "pca" else (preprocess.width,)
 
         def ready(part: Encoded) -> Dataset:
-            return dataset(part, schema, preprocess, self.dtype, keep_bytes=True)
+            return dataset(part, schema, preprocess, self.dtype)
 
         return TrainingData(
             train=ready(train),
@@ -80,6 +80,11 @@ class _Reading:
             files=self.files,
             resolved=self.resolved,
             notes=self.notes,
+            names={
+                key: name
+                for key, name in (("train", spec.train), ("valid", spec.valid), ("test", spec.test))
+                if isinstance(name, str)
+            },
         )
 
     def _training_file(self) -> tuple[Encoded, Schema]:
@@ -212,10 +217,8 @@ def how_to_read(schema: Schema, *, need_label: bool, on_bad_row: OnBadRow, label
     )
 
 
-def dataset(
-    part: Encoded, schema: Schema, preprocess: Preprocess, dtype: Any, *, keep_bytes: bool = False
-) -> Dataset:
-    """Rows ready for a model; `keep_bytes`: 8-bit rows that only need scale and shift stay as they are.
+def dataset(part: Encoded, schema: Schema, preprocess: Preprocess, dtype: Any) -> Dataset:
+    """Rows ready for a model; 8-bit rows that only need scale and shift stay bytes.
 
     Raises DataError, with the place, for values that `dtype` cannot hold.
     """
@@ -226,7 +229,7 @@ def dataset(
     elif y is not None and preprocess.targets is not None:
         labels, y = y, preprocess.targets.standardise(y).astype(real)
     scale, shift = np.ones(1, real), np.zeros(1, real)
-    if keep_bytes and part.x.dtype == np.uint8 and preprocess.is_affine:
+    if part.x.dtype == np.uint8 and preprocess.is_affine:
         x = np.ascontiguousarray(part.x)
         scale, shift = preprocess.scale.astype(real), preprocess.shift.astype(real)
     else:

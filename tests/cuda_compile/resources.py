@@ -17,9 +17,7 @@ def main(arguments: list[str]) -> int:
         return 1
     dtypes = [a for a in arguments if a in DTYPES] or ["float32"]
     architectures = [a for a in arguments if a.startswith("sm_")] or [ARCHITECTURES[0], ARCHITECTURES[-1]]
-    print(
-        f"{'function':32} {'dtype':8} {'for':6} {'registers':>9} {'spill B':>9} {'stack B':>8} {'shared B':>8}"
-    )
+    print(f"{'function':32} {'dtype':8} {'for':6} {'registers':>9} {'spilled':>9} {'stack':>8} {'shared':>8}")
     for kernel in SOURCES:
         for dtype in dtypes:
             for architecture in architectures:

@@ -9,9 +9,12 @@ from dlkit.kernels.registry import load_all
 pytestmark = pytest.mark.skipif(missing_nvrtc() is not None, reason=str(missing_nvrtc()))
 
 
+OLDEST_AND_NEWEST = (ARCHITECTURES[0], ARCHITECTURES[-1])
+
+
 @pytest.mark.parametrize("kernel", SOURCES)
 @pytest.mark.parametrize(
-    ("dtype", "architectures"), [("float32", ARCHITECTURES), ("float64", (ARCHITECTURES[0], ARCHITECTURES[-1]))]
+    ("dtype", "architectures"), [("float32", ARCHITECTURES), ("float64", OLDEST_AND_NEWEST)]
 )
 def test_compiles_for_every_architecture(kernel: str, dtype: str, architectures: tuple[str, ...]) -> None:
     source = source_of(kernel, dtype)

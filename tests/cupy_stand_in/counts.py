@@ -5,7 +5,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = str(Path(__file__).parent)
+OURS = frozenset(
+    str(path) for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_")
+)
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Counts:
 def _caller() -> str:
     """`file:line` of the first frame outside the stand-in."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(HERE):
+    while frame.f_back and frame.f_code.co_filename in OURS:
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 

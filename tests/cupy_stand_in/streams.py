@@ -109,10 +109,10 @@ def get_current_stream(device_id: int = -1) -> Stream:
     return _current[-1]
 
 
-def _check_device(number: int) -> int:
-    if not 0 <= number < DEVICES:
+def _check_device(device: int) -> int:
+    if not 0 <= device < DEVICES:
         raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
-    return number
+    return device
 
 
 class Device:

@@ -280,7 +280,7 @@ class Tape:
                 variable.slot[...] = 0
 
     def _accumulate(self, v: Variable, gradient: Array) -> None:
-        if gradient is v.grad:
+        if v.slot is not None and gradient is v.slot:  # written in place by way of grad_out
             return
         if v.grad is None and v.slot is None:
             v.grad = gradient

@@ -65,11 +65,6 @@ class Module:
         for name, child in self.children():
             yield from child.walk(f"{prefix}.{name}" if prefix else name)
 
-    def name_paths(self) -> None:
-        """Set every module's `path`, by which activations are told."""
-        for _ in self.walk():
-            pass
-
     def _leaves(self, kind: type) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()  # a parameter shared by two modules goes by its first path
         for path, module in self.walk():

@@ -94,7 +94,6 @@ class GradientStep:
         pieces = self._pieces()
         self._work = [pieces[s :: team.shards] for s in range(team.shards)]
         self._squares = backend.zeros((len(pieces), 1), np.float64)
-        module.name_paths()
 
     def __call__(
         self,

@@ -62,7 +62,7 @@ def _whole_batch(ctx: OpContext, x: Array) -> int:
         if ctx.tape.all_sum is not None:
             raise ValueError("batch normalisation over shards: the tape was begun without rows")
         return max(math.prod(x.shape[:-1]), 1)
-    return ctx.rows * math.prod(x.shape[1:-1])
+    return max(ctx.rows * math.prod(x.shape[1:-1]), 1)
 
 
 def _statistics(ctx: OpContext, x: Array, n: int) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from dlkit.algorithms.mc_dropout import regression_spread
 from dlkit.errors import UsageError
-from dlkit.readers.tables import Dataset
+from dlkit.readers.dataset import Dataset
 from dlkit.recipe.schema import Spec
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Band:
     def __init__(self, spec: BandSpec, model: "Supervised") -> None:
         if model.schema.task != "regression" or model.schema.input_shape != (1,) or len(model.schema.targets) != 1:
             raise UsageError("a band needs a regression with one input column and one target", where="band")
+        if not model.preprocess.is_affine:
+            raise UsageError("a band needs inputs that are only scaled (none, range or standard)", where="band")
         self.spec, self.model = spec, model
         self.x = np.linspace(spec.low, spec.high, spec.points)
         self.frames: list[np.ndarray] = []
@@ -43,8 +45,8 @@ class Band:
 
     def curve(self) -> np.ndarray:
         """(points, 4): mean, epistemic, aleatoric and total standard deviation at each grid input."""
-        x = self.model.preprocess.apply(self.x[:, None])
-        rows = self.model._rows(Dataset(x, None, "band", None))
+        x = self.model.preprocess.apply(self.x[:, None], self.model.context.backend.dtype)
+        rows = self.model._rows(Dataset(x, None, "band"))
         spread = regression_spread(*self.model._moments(rows, self.spec.samples))
         parts = (spread.mean, spread.epistemic, spread.aleatoric, spread.total)
         return np.stack([part[:, 0] for part in parts], axis=1)
@@ -90,7 +92,8 @@ class Band:
         margin = 0.6 * (high - low)
         axes.set(xlim=(self.spec.low, self.spec.high), ylim=(low - margin, high + margin))
         axes.set(xlabel=self.model.schema.columns[0], ylabel=self.model.schema.targets[0])
-        x = self.model.preprocess.invert(data.x)[:, 0]
+        preprocess = self.model.preprocess
+        x = (data.x[:, 0] - preprocess.shift) / preprocess.scale
         axes.plot(x, self._targets(), "o", ms=3.5, color="#1f4e79", label="training rows", zorder=3)
         return figure, axes
 

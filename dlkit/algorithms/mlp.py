@@ -13,7 +13,7 @@ from pydantic import Field
 
 from dlkit.algorithms.band import Band, BandSpec
 from dlkit.algorithms.supervised import Supervised
-from dlkit.nn.init import InitSpec
+from dlkit.nn.init import HeSpec, InitSpec
 from dlkit.nn.layer_list import ActivationName, DenseSpec, LayerSpec, network
 from dlkit.nn.module import Module
 from dlkit.nn.optimizers import AdamSpec, OptimizerSpec
@@ -40,7 +40,7 @@ class MLPRecipe(TrainingRecipe):
         json_schema_extra={"aka": ["layers", "network"]},
     )
     activation: ActivationName = Field("relu", description="Activation of dense layers that name none.")
-    init: InitSpec = Field("he_normal", description="Initial weights of dense layers that name none.")  # type: ignore[assignment]
+    init: InitSpec = Field(HeSpec(), description="Initial weights of dense layers that name none.")
     optimizer: OptimizerSpec = Field(AdamSpec(), description="How the weights are updated.")
     epochs: int = Field(20, ge=1, description="Passes over the training rows.", json_schema_extra={"aka": ["iterations"]})
     batch: Batch = Field(

@@ -68,8 +68,8 @@ class ConstantNoise(Objective):
 
     def __init__(self, targets: TargetScale) -> None:
         self.targets = targets
-        self.outputs = targets.size
-        self.totals = 1 + targets.size
+        self.outputs = len(targets.sd)
+        self.totals = 1 + len(targets.sd)
 
     def loss(self, tape: Tape, f: Variable, target: Any, weight: float) -> tuple[Variable, list[Any]]:
         loss, rows = losses.squared_error(tape, f, target, weight)
@@ -77,7 +77,7 @@ class ConstantNoise(Objective):
         return loss, [rows, *(error[:, k] * error[:, k] for k in range(self.outputs))]
 
     def figures(self, sums: np.ndarray, rows: int) -> dict[str, float]:
-        squares = sums[1:] / rows * self.targets.scale**2
+        squares = sums[1:] / rows * self.targets.sd**2
         return {"loss": float(sums[0] / rows), "rmse": float(np.sqrt(squares.mean()))}
 
 
@@ -92,17 +92,17 @@ class LearntNoise(Objective):
 
     def __init__(self, targets: TargetScale) -> None:
         self.targets = targets
-        self.outputs = 2 * targets.size
-        self.totals = 1 + targets.size
+        self.outputs = 2 * len(targets.sd)
+        self.totals = 1 + len(targets.sd)
 
     def loss(self, tape: Tape, f: Variable, target: Any, weight: float) -> tuple[Variable, list[Any]]:
         loss, rows = losses.gaussian_nll(tape, f, target, weight)
-        error = f.data[:, : self.targets.size] - target
-        return loss, [rows, *(error[:, k] * error[:, k] for k in range(self.targets.size))]
+        error = f.data[:, : len(self.targets.sd)] - target
+        return loss, [rows, *(error[:, k] * error[:, k] for k in range(len(self.targets.sd)))]
 
     def figures(self, sums: np.ndarray, rows: int) -> dict[str, float]:
-        squares = sums[1:] / rows * self.targets.scale**2
-        constant = float(np.sum(np.log(self.targets.scale))) + 0.5 * LOG_2PI * self.targets.size
+        squares = sums[1:] / rows * self.targets.sd**2
+        constant = float(np.sum(np.log(self.targets.sd))) + 0.5 * LOG_2PI * len(self.targets.sd)
         return {
             "loss": float(sums[0] / rows),
             "rmse": float(np.sqrt(squares.mean())),

@@ -14,7 +14,16 @@ import numpy as np
 
 from dlkit.algorithms import mc_dropout
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise, Objective, objective_for
-from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description, NonFinite, Progress, Tree
+from dlkit.algorithms.protocol import (
+    Algorithm,
+    Answer,
+    Context,
+    Description,
+    LayerRow,
+    NonFinite,
+    Progress,
+    Tree,
+)
 from dlkit.autograd import Tape
 from dlkit.errors import DataError, UsageError
 from dlkit.kernels.gather import gather_rows
@@ -24,8 +33,11 @@ from dlkit.nn.parameter import Flat
 from dlkit.nn.step import GradientStep, NonFiniteLoss
 from dlkit.nn.summary import layer_table, step_bytes
 from dlkit.readers.batches import Batches
+from dlkit.readers.dataset import Dataset, TrainingData
+from dlkit.readers.prediction import PredictionRows, read_for_prediction
 from dlkit.readers.preprocess import Preprocess
-from dlkit.readers.tables import Dataset, Schema, TrainingData, read_for_prediction, read_training
+from dlkit.readers.schema import Schema
+from dlkit.readers.training_data import read_training
 from dlkit.training.metrics import Column
 
 EVALUATION_ROWS = 1024
@@ -61,7 +73,7 @@ class Supervised(Algorithm):
     def read_data(self) -> None:
         recipe, context = self.recipe, self.context
         data: TrainingData = read_training(
-            recipe.data, recipe.task, context.streams, recipe.on_bad_row, context.base
+            recipe.data, recipe.task, context.streams, recipe.on_bad_row, context.base, dtype=recipe.dtype
         )
         self.data = data
         self._describe_task(data.schema, data.preprocess)
@@ -88,11 +100,11 @@ class Supervised(Algorithm):
 
     def _rows(self, dataset: Dataset) -> Rows:
         backend = self.context.backend
-        scale, shift = self.preprocess.linear(dataset.x)
-        y = None if dataset.y is None else backend.asarray(dataset.y)
-        return Rows(
-            backend.asarray(dataset.x), y, backend.asarray(scale, backend.dtype), backend.asarray(shift, backend.dtype)
-        )
+        with backend.memory_errors(f"the {len(dataset)} rows of {dataset.name}", "data.train"):
+            y = None if dataset.y is None else backend.asarray(dataset.y)
+            return Rows(
+                backend.asarray(dataset.x), y, backend.asarray(dataset.scale), backend.asarray(dataset.shift)
+            )
 
     # -- model ---------------------------------------------------------------------------------
     @abstractmethod
@@ -103,11 +115,11 @@ class Supervised(Algorithm):
         recipe, data = self.recipe, self.data
         self._assemble()
         self.train, self.valid = self._rows(data.train), self._rows(data.valid) if data.valid else None
-        self.batches = Batches(len(self.train), recipe.batch, streams=self.context.streams)
+        self.batches = Batches(len(self.train), recipe.batch, True, self.context.streams)
         self.schedule = schedules.build(recipe.optimizer, recipe.epochs)
         self.step = GradientStep(
             self.model,
-            optimizers.build(recipe.optimizer, self.flat),
+            optimizers.build(recipe.optimizer, self.flat, self.context.streams),
             self.context.backend,
             self.context.team,
             self.context.streams,
@@ -125,11 +137,10 @@ class Supervised(Algorithm):
         self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
 
     def describe(self) -> Description:
-        layers = layer_table(self.model, self.schema.input_shape)
-        rows = min(len(self.train), self.batches.batch) if hasattr(self, "train") else 1
-        data = self.data.summary() if hasattr(self, "data") else ""
+        layers = [LayerRow(*row) for row in layer_table(self.model, self.schema.input_shape)]
+        rows = min(len(self.train), self.batches.size) if hasattr(self, "train") else 1
         return Description(
-            data=data,
+            data=self._data_line() if hasattr(self, "data") else "",
             layers=layers,
             parameters=self.flat.size,
             step_bytes=step_bytes(
@@ -137,18 +148,27 @@ class Supervised(Algorithm):
             ),
         )
 
+    def _data_line(self) -> str:
+        """`digits.csv 1,258 + 180 valid + 359 test · 8×8×1 · 10 classes`: rows by file, shape, what is asked."""
+        data, parts = self.data, [f"{self.data.train.name} {len(self.data.train):,}"]
+        for name, split in (("valid", data.valid), ("test", data.test)):
+            if split is not None:
+                own_file = split.name != data.train.name
+                parts.append(f"{split.name} {len(split):,} {name}" if own_file else f"{len(split):,} {name}")
+        shape = "×".join(map(str, self.schema.input_shape))
+        asked = f"{len(self.schema.classes)} classes" if self.schema.classes else " ".join(self.schema.targets)
+        return " · ".join([" + ".join(parts), shape, asked])
+
     # -- one epoch -------------------------------------------------------------------------------
     def train_epoch(self, epoch: int, skip: int = 0) -> Iterator[Progress]:
-        order = self.context.backend.asarray(self.batches.order(epoch))
         if skip == 0:
             self.sums[...] = 0
             self.rows_seen = 0
         steps = self.batches.steps
-        for number in range(skip + 1, steps + 1):
-            batch = order[(number - 1) * self.batches.batch : number * self.batches.batch]
-            progress = epoch - 1 + (number - 1) / steps
-            self.lr = self.schedule.lr(progress)
-            yield Progress(number, steps, len(batch), self._learn(batch, (epoch, number)))
+        for number, batch in self.batches.epoch(epoch, skip):
+            self.lr = self.schedule.lr(epoch - 1 + number / steps)
+            loss = self._learn(self.context.backend.asarray(batch), (epoch, number))
+            yield Progress(number, steps, len(batch), loss)
 
     def _learn(self, batch: Any, position: tuple[int, int]) -> float | None:
         """One gradient step on the rows `batch` (indices); the mean loss where it is at hand."""
@@ -159,7 +179,7 @@ class Supervised(Algorithm):
             f = self.model(tape, tape.constant(self._inputs(tape, self.train, index)))
             total, measures = self.objective.loss(tape, f, self.train.y[index], 1 / n)
             for k, values in enumerate(measures):
-                self.sums[shard, k] += values.sum()
+                self.sums[shard, k] += values.sum(dtype=np.float64)
             return total, None
 
         try:
@@ -188,13 +208,13 @@ class Supervised(Algorithm):
     def _figures(self, rows: Rows) -> dict[str, float]:
         """Loss and measures over rows, noise off; chunks are shared out to the team, sums go in chunk order."""
 
-        def judge(tape: Tape, index: Any) -> np.ndarray:
+        def judge(tape: Tape, index: Any) -> Any:
             f = self.model(tape, tape.constant(self._inputs(tape, rows, index)))
             _, measures = self.objective.loss(tape, f, rows.y[index], 1.0)
-            return np.array([float(m.sum(dtype=np.float64)) for m in measures])
+            return self.context.backend.xp.stack([m.sum(dtype=np.float64) for m in measures])
 
-        sums = self._over_chunks(len(rows), judge)
-        return self.objective.figures(np.sum(sums, axis=0), len(rows))
+        sums = self.context.backend.xp.stack(self._over_chunks(len(rows), judge))
+        return self.objective.figures(self.context.backend.to_host(sums).sum(0), len(rows))
 
     def _over_chunks(self, n: int, fn: Any, *, passes: int = 1, noise: str | None = None) -> list[Any]:
         """fn(tape, indices) for chunks of range(n), results in chunk order; `noise` names the stream when it stays on."""
@@ -248,16 +268,16 @@ class Supervised(Algorithm):
         self.noise_variance = mc_dropout.fit_noise(self._targets(rows), mu)
 
     def _targets(self, rows: Rows) -> np.ndarray:
-        return self.preprocess.targets.invert(self.context.backend.to_host(rows.y).astype(np.float64))
+        return self.preprocess.targets.restore_mean(self.context.backend.to_host(rows.y))
 
     def _moments(self, rows: Rows, samples: int) -> tuple[np.ndarray, np.ndarray]:
         """Means and variances of the targets in their own units, (samples, n, k) each."""
         f = self.outputs(rows, samples).astype(np.float64)
         targets = self.preprocess.targets
         if isinstance(self.objective, LearntNoise):
-            k = targets.size
-            return targets.invert(f[..., :k]), np.exp(f[..., k:]) * targets.scale**2
-        return targets.invert(f), np.broadcast_to(self.noise_variance, f.shape)
+            k = len(targets.sd)
+            return targets.restore_mean(f[..., :k]), np.exp(f[..., k:]) * targets.sd**2
+        return targets.restore_mean(f), np.broadcast_to(self.noise_variance, f.shape)
 
     def _mc_figures(self, rows: Rows, samples: int) -> dict[str, float]:
         """Figures of the mean over dropout passes."""
@@ -311,13 +331,25 @@ class Supervised(Algorithm):
     # -- questions -----------------------------------------------------------------------------------
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
         samples = self._samples(options)
-        for chunk in read_for_prediction(
-            source, self.recipe.data, self.schema, self.preprocess, need_label=False, base=self.context.base
-        ):
-            rows = self._rows(chunk)
-            yield self._class_answer(rows, samples) if isinstance(self.objective, Classes) else self._number_answer(
-                rows, samples
-            )
+        answer = self._class_answer if isinstance(self.objective, Classes) else self._number_answer
+        chunks = self._read(source, need_label=False)
+        for chunk in chunks:
+            yield answer(self._rows(chunk), samples)
+        if chunks.skipped:
+            self.context.log(f"{chunks.skipped} bad rows left out; the first: {chunks.first_fault}")
+        if chunks.unseen:
+            self.context.log(f"{chunks.unseen} cells with a category unknown from training, read as none of them")
+
+    def _read(self, source: str, *, need_label: bool) -> PredictionRows:
+        return read_for_prediction(
+            source,
+            self.schema,
+            self.preprocess,
+            need_label=need_label,
+            on_bad_row=self.recipe.on_bad_row,
+            dtype=self.recipe.dtype,
+            base=self.context.base,
+        )
 
     def _samples(self, options: Mapping[str, Any]) -> int:
         samples = options.get("mc_samples") or 1
@@ -356,16 +388,11 @@ class Supervised(Algorithm):
             if self.data.test is None:
                 raise UsageError("the recipe has no test rows; name a labelled file", where="evaluate")
             return _named("test", self._judge(self._rows(self.data.test), samples))
-        chunks = list(
-            read_for_prediction(
-                source, self.recipe.data, self.schema, self.preprocess, need_label=True, base=self.context.base
-            )
-        )
-        if not chunks:
-            raise DataError("no rows", where=source)
+        chunks = list(self._read(source, need_label=True))
         x = np.concatenate([c.x for c in chunks])
         y = np.concatenate([c.y for c in chunks if c.y is not None])
-        return {"rows": len(x)} | _named("test", self._judge(self._rows(Dataset(x, y, source, None)), samples))
+        whole = Dataset(x, y, source, scale=chunks[0].scale, shift=chunks[0].shift)
+        return {"rows": len(x)} | _named("test", self._judge(self._rows(whole), samples))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

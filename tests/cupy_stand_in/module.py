@@ -286,16 +286,24 @@ MODULES = {
 }  # fmt: skip
 
 
+_launchers: dict[Any, Any] = {}
+"""dlkit's loaded kernels while the stand-in is there: a real device must not find them afterwards."""
+
+
 @contextlib.contextmanager
 def installed() -> Iterator[StandIn]:
     """`import cupy` inside the block finds the stand-in, with its counts at nothing."""
+    from dlkit.kernels import launch
+
     saved = {name: sys.modules.get(name) for name in MODULES}
+    real_launchers, launch._launchers = launch._launchers, _launchers
     sys.modules.update(MODULES)
     counts.reset()
     try:
         yield cupy
     finally:
         memory.pool.set_limit(size=0)
+        launch._launchers = real_launchers
         for name, module in saved.items():
             if module is None:
                 sys.modules.pop(name, None)

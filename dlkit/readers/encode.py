@@ -166,7 +166,7 @@ def encode(
     y = None
     if need_label:
         if not schema.table and isinstance(source, Table):
-            raise DataError("a table without labels; labels are needed here", where=source.name)
+            raise DataError("no labels were found for these rows", where=source.name)
         y = encode_labels(labels_for(source, labels, schema, faults), schema, faults)
     skipped, first_fault = source.skipped, source.first_fault
     kept = faults.kept(len(source))

@@ -156,10 +156,10 @@ def read_for_prediction(
 ) -> PredictionRows:
     """Rows of `source` (a path, or "-": standard input) as datasets of at most `chunk` rows.
 
-    Their x is preprocessed, in the form that training data have: floats, or bytes with scale and shift. With `need_label` they have y and labels; else labels are not looked at.
-    With a header on both sides columns are matched by name, else by count. `labels` names the labels
-    file of an array; by default it is found by its name. Raises DataError, at once for a file that is
-    not there, else while iterating.
+    Their x is preprocessed, in the form that training data have: floats, or bytes with scale and shift.
+    With `need_label` they have y and labels; else labels are not looked at. With a header on both sides
+    columns are matched by name, else by count. `labels` names the labels file of an array; by default it
+    is found by its name. Raises DataError, at once for a file that is not there, else while iterating.
     """
     path = find_data(source, base).path
     labels_path = None if labels is None else resolve_path(labels, base).path

@@ -96,7 +96,7 @@ class Preprocess:
             fitted.mean, fitted.matrix = _whitening(fitted, x, components, epsilon, name)
         for values in (fitted.scale, fitted.shift, fitted.matrix):
             if values is not None and not np.isfinite(values).all():
-                raise DataError(f"the features are too large for scale: {kind}", where=name)
+                raise DataError(f"the features are too large (or too small) for scale: {kind}", where=name)
         return fitted
 
     @property
@@ -190,8 +190,9 @@ def _affine(x: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
             spread = x.max(axis=0).astype(np.float64) - centre
     else:
         centre, spread = _moments(x)
-    scale = 1 / _nonzero(spread)
     with np.errstate(over="ignore", invalid="ignore"):
+        # an overflow must not pass for a scale of 0
+        scale = 1 / np.where(np.isfinite(spread), _nonzero(spread), np.nan)
         return scale, -centre * scale
 
 
@@ -215,7 +216,7 @@ def _whitening(
             covariance += centred.T @ centred
         covariance /= max(len(x) - 1, 1)
     if not np.isfinite(covariance).all():
-        raise DataError(f"the features are too large for scale: {scaling.kind}", where=name)
+        raise DataError(f"the features are too large (or too small) for scale: {scaling.kind}", where=name)
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     count = _component_count(values, components, name)

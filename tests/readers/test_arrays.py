@@ -103,7 +103,10 @@ def header(text, version=1):
         (header("{'descr': '<Z9', 'fortran_order': False, 'shape': (1,), }"), "unknown element type"),
         (header("{'descr': '<U0', 'fortran_order': False, 'shape': (9,), }"), "not supported|without data"),
         (header("__import__('os').system('true')"), "plain array"),
-        (header("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }") + b"\xff" * 4, "impossible char"),
+        (
+            header("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }") + b"\xff" * 4,
+            "impossible char",
+        ),
         (b"\x93NUMPY\2\0" + b"\xff" * 8, "absurdly long"),
     ],
 )

@@ -250,11 +250,10 @@ def _run(commands: Commands, args: list[str], debug: bool) -> int:
     except MemoryError as error:
         _trace(debug)
         return _tell(f"out of memory{f': {error}' if str(error) else ''}", 1)
-    except OSError as error:
-        if error.filename is None:
-            return _bug(error)
+    except OSError as error:  # a full disk, a file that went away: nothing that dlkit could have known
         _trace(debug)
-        return _tell(f"{os.fsdecode(error.filename)}: {error.strerror or error}", 1)
+        place = "" if error.filename is None else f"{error.filename}: "
+        return _tell(f"{place}{error.strerror or error}", 1)
     except Exception as error:
         return _bug(error)
 

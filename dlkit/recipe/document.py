@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -35,14 +35,18 @@ def load_document(source: str | Path | BinaryIO, name: str | None = None) -> Doc
     if len(content) > LARGEST_FILE:
         raise RecipeError([Problem("more than 1 MiB: this is no recipe", name)])
     document = parse_document(_decoded(content, name), name)
+    mapping_of(document)
+    return document
+
+
+def mapping_of(document: Document) -> dict[str, Any]:
+    """The document's keys and values; an empty document has none. Raises RecipeError for anything else."""
     if document.data is None:
         document.data = {}
     if not isinstance(document.data, dict):
-        text = "expected a recipe (key: value), found " + (
-            "a list" if isinstance(document.data, list) else "text"
-        )
-        raise RecipeError([Problem(text, document.where(()))])
-    return document
+        found = "a list" if isinstance(document.data, list) else "a single value"
+        raise RecipeError([Problem(f"expected a recipe (key: value), found {found}", document.where(()))])
+    return document.data
 
 
 def _decoded(content: bytes, name: str) -> str:

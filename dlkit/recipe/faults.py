@@ -27,6 +27,8 @@ class _Fault:
     value: Any
     missing: str = ""
     """The key that is not there."""
+    key: bool = False
+    """The key itself is wrong, not its value."""
     through_branch: bool = False
     """Its location has parts that the data have not: union branches, fields behind a short spelling."""
     wanted: list[str] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Translator:
     def _fault(self, error: Any) -> _Fault:
         loc = list(error["loc"])
         missing = str(loc.pop()) if error["type"] == "missing" else ""
-        here, path, skipped = self.data, [], False
+        here, path, skipped, key = self.data, [], False, "[key]" in loc
         for part in loc:
             if part == "[key]":  # an error of the key itself, not of its value
                 continue
@@ -70,7 +72,14 @@ class Translator:
             here = here[part]
             path.append(part)
         fault = _Fault(
-            tuple(path), error["type"], error.get("ctx") or {}, here, missing, skipped, message=error["msg"]
+            tuple(path),
+            error["type"],
+            error.get("ctx") or {},
+            here,
+            missing,
+            key,
+            skipped,
+            message=error["msg"],
         )
         if fault.type in WANTED:
             fault.wanted = [WANTED[fault.type]]
@@ -169,9 +178,7 @@ class Translator:
                 None,
             )
         if fault.type == "value_error":
-            if isinstance(fault.value, dict | list) or (
-                fault.path in getattr(self.document, "keys", ()) and _about_key(fault)
-            ):
+            if fault.key or isinstance(fault.value, dict | list):
                 return fault.message, None
             return f"{fault.message}, found {found}", None
         return f"{fault.message[:1].lower()}{fault.message[1:]}, found {found}", None
@@ -206,7 +213,7 @@ class Translator:
 
 def _about_key(fault: _Fault) -> bool:
     """Is the key wrong, not its value?"""
-    if fault.type in {"extra_forbidden", "second_key"}:
+    if fault.key or fault.type in {"extra_forbidden", "second_key"}:
         return True
     last = fault.path[-1] if fault.path else None
     return (

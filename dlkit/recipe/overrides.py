@@ -7,6 +7,7 @@ from typing import Any
 from dlkit.errors import Problem, RecipeError
 from dlkit.recipe.document import parse_document
 from dlkit.recipe.placed import Trail
+from dlkit.recipe.scalars import shown
 from dlkit.recipe.schema import Spec
 from dlkit.recipe.shape import Shape, inside, open_up, spec_at
 from dlkit.recipe.tagged import Keyed
@@ -28,7 +29,7 @@ class Override:
 
 def dotted(path: Trail) -> str:
     """``model.0.units``."""
-    return ".".join(map(str, path))
+    return shown(".".join(map(str, path)), 80)
 
 
 def parse_set(text: str) -> Override:

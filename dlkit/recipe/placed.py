@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from dlkit.errors import Problem
-from dlkit.recipe.scalars import read_scalar
+from dlkit.recipe.scalars import read_scalar, shown
 
 Trail = tuple[str | int, ...]
 Mark = tuple[int, int]
@@ -111,7 +111,7 @@ class Builder:
             )
             return False
         if (tag := getattr(event, "tag", None)) is not None:
-            self._fail(f"a tag ({tag}); recipes are plain data", mark, "remove it")
+            self._fail(f"a tag ({shown(str(tag))}); recipes are plain data", mark, "remove it")
         if top is not None and isinstance(top.data, dict) and not top.has_key:
             return self._key(top, event, mark)
         path = self._next_path(top)
@@ -171,12 +171,14 @@ class Builder:
         value = self._scalar(event, (), mark)
         self.document.written.pop((), None)
         if not isinstance(value, str):
-            self._fail(f"a key that is no text: {key or 'nothing'}", mark, f'write "{key}"')
+            self._fail(f"a key that is no text: {shown(key) or 'nothing'}", mark, f'write "{shown(key)}"')
         elif event.style is None and key == "<<":
             self._fail("a merge key (<<)", mark, "write the keys out")
         path = (*top.path, key)
         if key in top.data:
-            self._fail(f"the key {key} is here twice", mark, f"first in line {self.document.keys[path][0]}")
+            self._fail(
+                f"the key {shown(key)} is here twice", mark, f"first in line {self.document.keys[path][0]}"
+            )
         self.document.keys[path] = mark
         if event.anchor is not None:
             self._fail("an anchor on a key", mark)
@@ -187,7 +189,7 @@ class Builder:
         """A copy of what the anchor names, positions included: a fault in it lies where it is written."""
         source = self.anchors.get(str(event.anchor))
         if source is None:
-            self._fail(f"*{event.anchor} names nothing that is complete before it", mark)
+            self._fail(f"*{shown(str(event.anchor))} names nothing that is complete before it", mark)
             return False
         self.document.values[path] = mark
         copied = self._copy(self._at_path(source), source, path)

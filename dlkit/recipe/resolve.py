@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dlkit.errors import Problem, RecipeError
+from dlkit.recipe.document import mapping_of
 from dlkit.recipe.faults import Translator
 from dlkit.recipe.overrides import Override, apply, parse_set
 from dlkit.recipe.placed import Document
@@ -30,7 +31,7 @@ def resolve(
     """
     if document is not None:
         _check_command(Recipe, document)
-    data = deepcopy(document.data) if document is not None else {}
+    data = deepcopy(mapping_of(document)) if document is not None else {}
     problems: list[Problem] = []
     overrides: list[Override] = []
     for text in sets:
@@ -102,7 +103,7 @@ def _variant_problems(recipe: TrainingRecipe, document: Document | None) -> list
 def _check_command(Recipe: type[TrainingRecipe], document: Document) -> None:
     """A recipe of another command would only give a screen of unknown keys."""
     own = Recipe.model_fields["command"].default
-    said = document.data.get("command", own)
+    said = mapping_of(document).get("command", own)
     if isinstance(said, str) and said != own:
         hint = f"dlkit {said} {document.name}"
         raise RecipeError(

@@ -77,6 +77,12 @@ def write_scalar(value: Any) -> str:
     raise TypeError(f"a recipe cannot hold a {type(value).__name__}")
 
 
+def shown(text: str, limit: int = 40) -> str:
+    """`text` for a message: on one line, without control characters, cut at `limit`."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
+
+
 def quoted(text: str) -> str:
     """`text` as a double-quoted YAML scalar on one line."""
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from dlkit.recipe.scalars import read_scalar, write_scalar
+from dlkit.recipe.scalars import read_scalar, shown, write_scalar
 from dlkit.recipe.suggest import closest
 
 WANTED = {
@@ -84,8 +84,7 @@ def as_number(text: str) -> str | None:
 
 def quoted(text: str) -> str:
     """Text in quotes, cut at 40 characters, on one line."""
-    shown = text if len(text) <= 40 else text[:39] + "…"
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown) + '"'
+    return f'"{shown(text)}"'
 
 
 def listed(names: Iterable[str]) -> str:

@@ -43,7 +43,10 @@ def command() -> None:
 @click.option("--schema", metavar="FILE", help="Add a first line that points editors to this JSON schema.")
 @click.pass_context
 def new(ctx: click.Context, name: str, schema: str | None) -> None:
-    """Print a starter recipe: every key of COMMAND with its description and default."""
+    """Print a commented starter recipe.
+
+    Every key of COMMAND with its description and default.
+    """
     from dlkit.recipe.template import starter
 
     algorithm = _algorithm(ctx, name)
@@ -60,7 +63,10 @@ def new(ctx: click.Context, name: str, schema: str | None) -> None:
 @click.option("--command", "name", metavar="COMMAND", help="For recipes that do not name theirs.")
 @click.pass_context
 def check(ctx: click.Context, files: tuple[str, ...], name: str | None) -> None:
-    """Say ok for each recipe, or everything that is wrong in it. The data are not looked at."""
+    """Say ok, or all that is wrong.
+
+    The data that a recipe names are not looked at.
+    """
     from dlkit.recipe.resolve import resolve
 
     problems: list[Problem] = []
@@ -96,7 +102,9 @@ def _algorithm_of(ctx: click.Context, document: Document, name: str | None) -> A
 @COMMAND
 @click.pass_context
 def schema(ctx: click.Context, name: str) -> None:
-    """Print the JSON schema of COMMAND's recipes, for completion and checks in editors.
+    """Print the JSON schema for editors.
+
+    It completes and checks COMMAND's recipes while you type.
 
     Save it, and begin a recipe with:  # yaml-language-server: $schema=FILE
     """

@@ -91,9 +91,9 @@ def _run_options() -> list[click.Option]:
 
     path = click.Path(path_type=Path)
     return [
-        Option("-r", "--recipe", group=RUN, type=path, metavar="RECIPE", help="Recipe, where SOURCE is data."),
+        Option("-r", "--recipe", group=RUN, type=path, metavar="RECIPE", help="Recipe beside a data file."),
         Option("-o", "--output", group=RUN, type=path, metavar="DIR", help="Run directory  [runs/...]"),
-        Option("--set", "sets", group=RUN, multiple=True, metavar="KEY=VALUE", help="Any recipe key, as a.b=1."),
+        Option("--set", "sets", group=RUN, multiple=True, metavar="KEY=VALUE", help="Any recipe key."),
         switch("--resume", help="Go on where the run directory's checkpoint stopped."),
         switch("--force", help="Replace what the run directory holds."),
         switch("--print-config", help="Print the resolved recipe and stop."),

@@ -139,7 +139,7 @@ def _checkpoint_of(path: Path) -> Path:
             return path / name
     members = sorted(folder.name for folder in path.iterdir() if (folder / RECIPE).is_file())
     if members:
-        raise UserError(f"{path} is a family of runs; name one of them", hint=f"{path / members[0]}, ...")
+        raise UserError(f"{path} holds several runs; name one of them", hint=f"{path / members[0]}, ...")
     raise DataError("no checkpoint in it", where=str(path))
 
 

@@ -35,19 +35,19 @@ class Member:
 def members_of(recipe: TrainingRecipe) -> list[Member]:
     """Variants first; a variant's folds are its own members. Raises RecipeError for a bad name."""
     if recipe.variants:
-        bad = [name for name in recipe.variants if not _is_folder_name(name)]
-        if bad:
-            raise RecipeError([Problem(f"{name!r} cannot name a folder", "variants") for name in bad])
+        taken = [
+            Problem(f"{name!r} is a file of every run", "variants")
+            for name in recipe.variants
+            if name in OURS
+        ]
+        if taken:
+            raise RecipeError(taken)
         return [Member(name, variant(recipe, name)) for name in recipe.variants]
     count = recipe.folds or 0
     return [
         Member(f"fold-{k + 1}", changed(recipe, {"data.fold": {"index": k, "of": count}, "folds": None}))
         for k in range(count)
     ]
-
-
-def _is_folder_name(name: str) -> bool:
-    return bool(name) and not name.startswith(".") and not set(name) & set("/\\\0") and name not in OURS
 
 
 def show_family(algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions) -> None:

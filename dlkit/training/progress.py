@@ -133,7 +133,7 @@ class Display:
         """The line of an epoch; held back when the one before is less than a second old."""
         self._close_bar()
         names = [name for name in row if name not in ("epoch", "step")]
-        names.sort(key=lambda name: not name.startswith("valid_"))
+        names.sort(key=lambda name: not name.startswith("valid_") and 1 + (not name.startswith("train_")))
         if not self.verbose:
             names = names[:SHOWN]
         figures = "".join(f"  {name} {short_figure(row[name])}" for name in names)

@@ -99,9 +99,13 @@ class RunDirectory:
         if not self.path.is_dir():
             raise UserError(f"{self.path} is a file, not a run directory")
         self._lock()
-        self._refuse_results()
-        if self.writes and not os.access(self.path, os.W_OK | os.X_OK):
-            raise UserError(f"cannot write {self.path}: the directory is not writable")
+        try:
+            self._refuse_results()
+            if self.writes and not os.access(self.path, os.W_OK | os.X_OK):
+                raise UserError(f"cannot write {self.path}: the directory is not writable")
+        except UserError:
+            self.release()
+            raise
 
     def begin(self) -> None:
         """Make, lock and (force) clear the directory. Raises UserError."""
@@ -140,13 +144,14 @@ class RunDirectory:
         self._descriptor = descriptor
 
     def _refuse_results(self) -> None:
-        if self.resume or not self.entries():
+        if not self.entries():
             return
-        if not self.force:
+        if not (self.force or self.resume):
             problem = f"{self.path} is not empty"
             raise UserError(problem, hint="--resume goes on with it, --force replaces it, -o names another")
         if not self.is_run():
-            raise UserError(f"{self.path} is not a run directory; --force replaces only results of a run")
+            flag = "--force replaces" if self.force else "--resume goes on with"
+            raise UserError(f"{self.path} is not a run directory; {flag} nothing but a run")
 
     def _clear(self) -> None:
         """Remove what an earlier run left: its summary first, so that none stands over half a run."""

@@ -15,7 +15,8 @@ class Terminal(io.StringIO):
     [
         (short_figure(0.99241), "0.9924"), (short_figure(12), "12"), (short_figure(3.14159e-5), "3.142e-05"),
         (short_figure(123456.7), "1.235e+05"), (short_figure(0.0), "0.0000"),
-        (short_count(4100), "4.1k"), (short_count(56000), "56k"), (short_count(3.2), "3.2"), (short_count(2e6), "2.0M"),
+        (short_count(4100), "4.1k"), (short_count(56000), "56k"), (short_count(3.2), "3.2"),
+        (short_count(2e6), "2.0M"),
         (short_bytes(41e6), "41 MB"), (short_bytes(999), "999 B"),
         (clock_text(62), "1:02"), (clock_text(7384), "2:03:04"),
     ],

@@ -21,10 +21,10 @@ def test_a_fresh_directory_is_made_late(tmp_path: Path) -> None:
 
 def test_results_are_refused(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("a: 1")
-    with pytest.raises(UserError, match="is not empty .*--resume"):
+    with pytest.raises(UserError, match=r"is not empty .*--resume"):
         RunDirectory(tmp_path).check()
-    with pytest.raises(UserError, match="is not empty"):
-        RunDirectory(tmp_path).begin()
+    with RunDirectory(tmp_path) as directory, pytest.raises(UserError, match="is not empty"):
+        directory.begin()
     with pytest.raises(UsageError):
         RunDirectory(tmp_path, resume=True, force=True)
 

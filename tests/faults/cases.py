@@ -1,0 +1,35 @@
+"""The commands that the fault tests run. A new command joins with one line in CASES."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DLKIT = ("-m", "dlkit")
+TOY = (str(ROOT / "tests" / "training" / "toy.py"),)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line without -o, run in the checkout's root."""
+
+    arguments: list[str]
+    program: tuple[str, ...] = DLKIT
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return "-".join(
+            [self.arguments[0], *(["folds"] if any("folds" in a for a in self.arguments) else [])]
+        )
+
+    def command(self, directory: Path, *flags: str) -> list[str]:
+        return [sys.executable, *self.program, *self.arguments, "-o", str(directory), *flags]
+
+
+CASES = [
+    Case(["toy-regression", "epochs=15", "sleep=0.002"], TOY),
+    Case(["toy-regression", "epochs=6", "sleep=0.002", "folds=2"], TOY),
+    Case(["toy-counting", "chunks=150", "sleep=0.002"], TOY),
+    Case(["train-mlp", "data/digits.csv", "--epochs", "3"]),
+]

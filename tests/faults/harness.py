@@ -1,0 +1,99 @@
+"""Runs a command as a process, disturbs it, and compares what is left with an undisturbed run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from dlkit.training.pace import VARIABLE
+from tests.faults.cases import ROOT, Case
+
+OFTEN = "0.03"
+"""Seconds between two saves, so that there is something to interrupt."""
+CLOCKED = {"timing.csv", "environment.json"}
+"""Files that tell when and how fast; everything else is exact."""
+PATIENCE = 60.0
+
+
+class Ended(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
+
+
+def start(case: Case, directory: Path, *flags: str, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start the command; `prefix` is a command that runs it."""
+    return subprocess.Popen(
+        [*prefix, *case.command(directory, *flags)],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: OFTEN, **case.environment},
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Wait for the end."""
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+    return Ended(process.returncode, stdout, stderr)
+
+
+def complete(case: Case, directory: Path, *flags: str) -> None:
+    """Run to the end, which must be a good one."""
+    done = ended(start(case, directory, *flags))
+    assert done.code == 0, done
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Every exact file of a run or a family, leftovers of killed writes aside."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name not in CLOCKED and not path.name.endswith(".tmp")
+    }
+
+
+def wait_for(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    """Wait until the running process has brought `condition` about."""
+    limit = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, ended(process)
+        assert time.monotonic() < limit, "the run did not get that far"
+        time.sleep(0.005)
+
+
+def has_saved(directory: Path) -> Callable[[], bool]:
+    """Whether a checkpoint is there (of any member)."""
+    return lambda: any(directory.rglob("checkpoint.h5"))
+
+
+def kill_at(process: subprocess.Popen[str], seconds: float) -> bool:
+    """kill -9 after `seconds`; whether the process was still running."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    done = ended(process)
+    assert done.code in (0, -signal.SIGKILL), done
+    return done.code != 0
+
+
+def file_size_limit(size: int) -> list[str]:
+    """Prefix: no file may grow beyond `size` bytes. What a full disk does to a write, without a full disk."""
+    limit = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
+    return [sys.executable, "-c", limit + "os.execv(sys.argv[1], sys.argv[1:])"]
+
+
+def one_error_line(done: Ended) -> str:
+    """The single `error:` line of a failed run, which shows no traceback."""
+    assert "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]

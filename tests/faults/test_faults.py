@@ -1,0 +1,170 @@
+"""Every command survives what machines and people do to it: in the end its files are the same bytes."""
+
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from dlkit.errors import DataError
+from dlkit.training.checkpoint import BLOCK, load
+from tests.faults.cases import CASES, Case
+from tests.faults.harness import (
+    complete,
+    contents,
+    ended,
+    file_size_limit,
+    has_saved,
+    kill_at,
+    one_error_line,
+    start,
+    wait_for,
+)  # fmt: skip
+
+KILLS = 3
+MANY_KILLS = int(os.environ.get("DLKIT_FAULT_KILLS", "20"))
+REGIONS = 64
+
+
+class Whole:
+    """An undisturbed run: its directory and how long it took."""
+
+    def __init__(self, case: Case, directory: Path) -> None:
+        began = time.monotonic()
+        complete(case, directory)
+        self.directory = directory
+        self.seconds = time.monotonic() - began
+        self.contents = contents(directory)
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> Case:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def whole(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return Whole(case, tmp_path_factory.mktemp("whole") / "run")
+
+
+def kill_and_resume(case: Case, whole: Whole, directory: Path, count: int) -> None:
+    """Kill the run at `count` random moments, resuming after each; one that finishes first begins anew."""
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    for kills in range(count):
+        if not kill_at(start(case, directory, "--resume"), chance.uniform(0.2, 1.0) * whole.seconds):
+            assert contents(directory) == whole.contents, f"seed {seed}, after {kills} kills"
+            shutil.rmtree(directory)
+    complete(case, directory, "--resume")
+    assert contents(directory) == whole.contents, f"seed {seed}, after {count} kills"
+
+
+def test_killed_at_random_moments(case: Case, whole: Whole, tmp_path: Path) -> None:
+    assert any(name.endswith("summary.json") for name in whole.contents)
+    kill_and_resume(case, whole, tmp_path / "run", KILLS)
+
+
+@pytest.mark.faults
+def test_killed_very_often(case: Case, whole: Whole, tmp_path: Path) -> None:
+    kill_and_resume(case, whole, tmp_path / "run", MANY_KILLS)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_run_goes_on(
+    case: Case, whole: Whole, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    directory = tmp_path / "run"
+    process = start(case, directory)
+    wait_for(process, has_saved(directory))
+    process.send_signal(number)
+    done = ended(process)
+    assert done.code == code, done
+    assert "--resume" in one_error_line(done) and not (directory / "summary.json").exists()
+    complete(case, directory, "--resume")
+    assert contents(directory) == whole.contents
+
+
+def test_a_full_disk_loses_nothing(case: Case, whole: Whole, tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    process = start(case, directory)
+    wait_for(process, has_saved(directory))
+    process.send_signal(signal.SIGTERM)
+    ended(process)
+    before = {name: data for name, data in contents(directory).items() if name.endswith(".h5")}
+    assert before
+    small = min(len(data) for data in before.values()) // 2
+    done = ended(start(case, directory, "--resume", prefix=file_size_limit(small)))
+    assert done.code == 1 and "File too large" in one_error_line(done)
+    after = contents(directory)
+    assert {name: after[name] for name in before} == before
+    complete(case, directory, "--resume")
+    assert contents(directory) == whole.contents
+
+
+def test_a_place_that_cannot_be_written(case: Case, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    if os.access(closed, os.W_OK):  # root may write anywhere but in here
+        closed = Path("/proc/self")
+        if not closed.is_dir():
+            pytest.skip("root, and no /proc: no place that cannot be written")
+    done = ended(start(case, closed / "run"))
+    assert done.code == 1 and one_error_line(done).startswith("error: cannot "), done
+
+
+def test_two_writers(case: Case, whole: Whole, tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    first = start(case, directory)
+    wait_for(first, has_saved(directory))
+    first.send_signal(signal.SIGSTOP)
+    try:
+        for flag in ("--resume", "--force"):
+            second = ended(start(case, directory, flag))
+            assert second.code == 1 and "in use by another dlkit" in one_error_line(second)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert ended(first).code == 0
+    assert contents(directory) == whole.contents
+
+
+def test_a_checkpoint_corrupted_anywhere_is_refused(case: Case, whole: Whole, tmp_path: Path) -> None:
+    source = next(path for path in sorted(whole.directory.rglob("checkpoint.h5")))
+    good, path = source.read_bytes(), tmp_path / "checkpoint.h5"
+    step = max((len(good) - BLOCK) // REGIONS, 1)
+    for offset in [*range(0, BLOCK, 16), *range(BLOCK, len(good), step), len(good) - 1]:
+        bad = bytearray(good)
+        bad[offset : offset + step] = bytes(b ^ 0xFF for b in bad[offset : offset + step])
+        path.write_bytes(bad)
+        with pytest.raises(DataError) as caught:
+            load(path)
+        assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_resume_from_a_corrupted_checkpoint_touches_nothing(case: Case, whole: Whole, tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    shutil.copytree(whole.directory, directory)
+    for path in directory.rglob("checkpoint.h5"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    before = contents(directory)
+    done = ended(start(case, directory, "--resume"))
+    assert done.code == 1 and "damaged checkpoint" in one_error_line(done)
+    assert contents(directory) == before
+
+
+def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:
+    slow = Case([CASES[0].arguments[0], "sleep=600"], CASES[0].program)
+    directory = tmp_path / "run"
+    process = start(slow, directory)
+    wait_for(process, (directory / "environment.json").exists)
+    time.sleep(0.2)  # into the step
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None  # the step is not over
+    process.send_signal(signal.SIGTERM)
+    assert ended(process).code == -signal.SIGTERM  # which a shell reports as 143

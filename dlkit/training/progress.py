@@ -133,7 +133,7 @@ class Display:
         """The line of an epoch; held back when the one before is less than a second old."""
         self._close_bar()
         names = [name for name in row if name not in ("epoch", "step")]
-        names.sort(key=lambda name: not name.startswith("valid_") and 1 + (not name.startswith("train_")))
+        names.sort(key=_split_order)
         if not self.verbose:
             names = names[:SHOWN]
         figures = "".join(f"  {name} {short_figure(row[name])}" for name in names)
@@ -184,3 +184,8 @@ class Display:
 
 def _share(step: int, steps: int) -> float:
     return step / steps if steps else 0.0
+
+
+def _split_order(name: str) -> int:
+    """Validation before training before the rest (a learning rate)."""
+    return 0 if name.startswith("valid_") else 1 if name.startswith("train_") else 2

@@ -24,8 +24,7 @@ from tests.faults.harness import (
     wait_for,
 )  # fmt: skip
 
-KILLS = 3
-MANY_KILLS = int(os.environ.get("DLKIT_FAULT_KILLS", "20"))
+KILLS = int(os.environ.get("DLKIT_FAULT_KILLS", "3"))
 REGIONS = 64
 
 
@@ -65,11 +64,6 @@ def kill_and_resume(case: Case, whole: Whole, directory: Path, count: int) -> No
 def test_killed_at_random_moments(case: Case, whole: Whole, tmp_path: Path) -> None:
     assert any(name.endswith("summary.json") for name in whole.contents)
     kill_and_resume(case, whole, tmp_path / "run", KILLS)
-
-
-@pytest.mark.faults
-def test_killed_very_often(case: Case, whole: Whole, tmp_path: Path) -> None:
-    kill_and_resume(case, whole, tmp_path / "run", MANY_KILLS)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -98,13 +98,16 @@ def _adam_gpu(
     )  # fmt: skip
 
 
-def _adam_shards_gpu(launch: Any, p: Any, parts: Any, *rest: Any) -> None:
+def _adam_shards_gpu(
+    launch: Any, p: Any, parts: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float,
+    weight_decay: float, decoupled: int, t: int,
+) -> None:  # fmt: skip
     g = parts[0]
     if len(parts) > 1:
         g = parts[0] + parts[1]
         for part in parts[2:]:
             g += part
-    _adam_gpu(launch, p, g, *rest)
+    _adam_gpu(launch, p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, t)
 
 
 def _check_adam(p: Any, g: Any, m: Any, v: Any, *rest: Any) -> None:

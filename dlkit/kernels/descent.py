@@ -41,12 +41,10 @@ def momentum_reference(
 def _momentum_cpu(p, g, v, lr, momentum, nesterov, weight_decay):
     real = p.dtype.type
     step, mu, decay = real(lr), real(momentum), real(weight_decay)
-    # p <- p - lr (a g + b v) covers both without a branch in the loop.
-    a, b = (real(1), mu) if nesterov else (real(0), real(1))
     for i in range(p.size):
         d = g[i] + decay * p[i]
         v[i] = mu * v[i] + d
-        p[i] -= step * (a * d + b * v[i])
+        p[i] -= step * (d + mu * v[i] if nesterov else v[i])
 
 
 # -- AdaGrad (Duchi, Hazan & Singer 2011) -----------------------------------------------------------

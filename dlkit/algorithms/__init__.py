@@ -1,0 +1,1 @@
+"""The algorithms, one file a command, and what they share."""

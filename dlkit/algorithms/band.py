@@ -34,10 +34,11 @@ class Band:
     """Keeps the frames and draws; `model` answers for the grid."""
 
     def __init__(self, spec: BandSpec, model: "Supervised") -> None:
-        if model.schema.task != "regression" or model.schema.input_shape != (1,) or len(model.schema.targets) != 1:
+        schema = model.schema
+        if schema.task != "regression" or schema.input_shape != (1,) or len(schema.targets) != 1:
             raise UsageError("a band needs a regression with one input column and one target", where="band")
         if not model.preprocess.is_affine:
-            raise UsageError("a band needs inputs that are only scaled (none, range or standard)", where="band")
+            raise UsageError("a band needs scale: none, range or standard", where="band")
         self.spec, self.model = spec, model
         self.x = np.linspace(spec.low, spec.high, spec.points)
         self.frames: list[np.ndarray] = []
@@ -101,16 +102,17 @@ class Band:
         return self.model._targets(self.model.train)[:, 0]
 
     def _draw(self, axes: Any, mean: np.ndarray, sd: np.ndarray) -> list[Any]:
+        style = {"color": "#e07b39", "lw": 0}
         bands = [
-            axes.fill_between(self.x, mean - k * sd, mean + k * sd, color="#e07b39", alpha=alpha, lw=0, label=label)
-            for k, alpha, label in ((2, 0.22, "2 sd"), (1, 0.30, "1 sd"))
+            axes.fill_between(self.x, mean - k * sd, mean + k * sd, alpha=alpha, label=f"{k} sd", **style)
+            for k, alpha in ((2, 0.22), (1, 0.30))
         ]
         return [*bands, *axes.plot(self.x, mean, color="#b3450b", lw=1.6, label="mean")]
 
     def _picture(self, curve: np.ndarray) -> bytes:
         figure, axes = self._axes()
         self._draw(axes, curve[:, 0], curve[:, 1])
-        axes.set_title(f"Monte-Carlo dropout, {self.spec.samples} passes: what the model does not know", fontsize=10)
+        axes.set_title(f"what the model does not know: {self.spec.samples} dropout passes", fontsize=10)
         axes.legend(loc="upper left", fontsize=8)
         out = io.BytesIO()
         figure.savefig(out, format="png", metadata={"Software": None})

@@ -27,7 +27,7 @@ class Spread(NamedTuple):
 
 
 def regression_spread(mu: np.ndarray, variance: np.ndarray) -> Spread:
-    """From T draws mu (T, n, k) and noise variances broadcastable to (T, n, k). T = 1 gives no epistemic part."""
+    """From T draws mu (T, n, k) and noise variances that broadcast to it. T = 1: no epistemic part."""
     mean = mu.mean(0)
     aleatoric = np.sqrt(np.broadcast_to(variance, mu.shape).mean(0))
     return Spread(mean, np.sqrt(np.maximum(mu.var(0), 0.0)), aleatoric)
@@ -39,7 +39,7 @@ def entropy(p: np.ndarray) -> np.ndarray:
 
 
 def class_spread(p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """From T draws p (T, n, k): mean probabilities (n, k), predictive entropy (n,), mutual information (n,) in nats."""
+    """From T draws p (T, n, k): mean probabilities (n, k), entropy and mutual information (n,) in nats."""
     mean = p.mean(0)
     total = entropy(mean)
     return mean, total, np.maximum(total - entropy(p).mean(0), 0.0)
@@ -54,7 +54,7 @@ def log_likelihood(y: np.ndarray, mu: np.ndarray, variance: np.ndarray) -> np.nd
 
 
 def fit_noise(y: np.ndarray, mu: np.ndarray, *, rounds: int = 60) -> np.ndarray:
-    """The constant noise variances 1/tau (k,) under which held-out targets y (n, k) are most likely, given draws mu (T, n, k).
+    """The noise variances 1/tau (k,) under which targets y (n, k) are most likely, given draws mu (T, n, k).
 
     One number a target, found on a log grid that closes in (golden section on log variance); the variance
     lies between 1e-6 and 4 times the mean squared error of the predictive mean.
@@ -65,7 +65,8 @@ def fit_noise(y: np.ndarray, mu: np.ndarray, *, rounds: int = 60) -> np.ndarray:
     for k in range(y.shape[1]):
 
         def score(log_variance: float, k: int = k) -> float:
-            return float(log_likelihood(y[:, k : k + 1], mu[:, :, k : k + 1], np.exp(np.array(log_variance))).mean())
+            variance = np.exp(np.array(log_variance))
+            return float(log_likelihood(y[:, k : k + 1], mu[:, :, k : k + 1], variance).mean())
 
         low, high = np.log(error[k]) - 6 * np.log(10), np.log(error[k]) + np.log(4)
         for _ in range(rounds):

@@ -6,12 +6,14 @@ The recipe lists the hidden layers; the output layer follows from the data. What
 what can be asked of the result, is in supervised.py; docs/train-mlp.md has the mathematics.
 """
 
+import math
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from dlkit.algorithms.band import Band, BandSpec
+from dlkit.algorithms.protocol import Tree
 from dlkit.algorithms.supervised import Supervised
 from dlkit.nn.init import HeSpec, InitSpec
 from dlkit.nn.layer_list import ActivationName, DenseSpec, LayerSpec, network
@@ -35,14 +37,16 @@ class MLPRecipe(TrainingRecipe):
         "constant", description="Regression: the same noise everywhere, or learnt as a second output."
     )
     model: list[LayerSpec] = Field(
-        default_factory=lambda: [DenseSpec(units=256), DenseSpec(units=128)],
+        [DenseSpec(units=256), DenseSpec(units=128)],
         description="Hidden layers in order; the output layer follows from the data.",
         json_schema_extra={"aka": ["layers", "network"]},
     )
     activation: ActivationName = Field("relu", description="Activation of dense layers that name none.")
     init: InitSpec = Field(HeSpec(), description="Initial weights of dense layers that name none.")
     optimizer: OptimizerSpec = Field(AdamSpec(), description="How the weights are updated.")
-    epochs: int = Field(20, ge=1, description="Passes over the training rows.", json_schema_extra={"aka": ["iterations"]})
+    epochs: int = Field(
+        20, ge=1, description="Passes over the training rows.", json_schema_extra={"aka": ["iterations"]}
+    )
     batch: Batch = Field(
         128,
         description="Rows of a gradient step: a number, 1 for online learning, or full.",
@@ -57,6 +61,8 @@ class MLPRecipe(TrainingRecipe):
 class TrainMLP(Supervised):
     """Dense layers, then the output layer."""
 
+    band: Band | None = None
+
     command = "train-mlp"
     Recipe = MLPRecipe
     EXAMPLES: ClassVar[str] = """\
@@ -65,13 +71,18 @@ class TrainMLP(Supervised):
   dlkit train-mlp recipes/mlp-mnist.yaml --set model.0.dense=1024 --seed 2
   dlkit train-mlp runs/train-mlp-digits/recipe.yaml --resume --epochs 50 -o runs/train-mlp-digits"""
 
+    def shape_of(self, row: tuple[int, ...]) -> tuple[int, ...]:
+        """A row of numbers, whatever its shape: an image is its pixels."""
+        return (math.prod(row),)
+
     def network(self, input_shape: tuple[int, ...], outputs: int) -> Module:
         recipe = self.recipe
         return network(recipe.model, input_shape, outputs, activation=recipe.activation, init=recipe.init)
 
     def build(self) -> None:
         super().build()
-        self.band = Band(self.recipe.band, self) if self.recipe.band else None
+        if self.recipe.band:
+            self.band = Band(self.recipe.band, self)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         row = super().end_epoch(epoch)
@@ -79,10 +90,10 @@ class TrainMLP(Supervised):
             self.band.after_epoch(epoch)
         return row
 
-    def state(self) -> dict[str, Any]:
-        return super().state() | ({"band": self.band.state()} if getattr(self, "band", None) else {})
+    def state(self) -> Tree:
+        return super().state() | ({"band": self.band.state()} if self.band else {})
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Tree) -> None:
         super().load(state)
         if self.band and "band" in state:
             self.band.load(state["band"])

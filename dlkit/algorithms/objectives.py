@@ -1,4 +1,4 @@
-"""What a network that learns from labelled rows is asked to get right: loss, figures, and how outputs are read.
+"""What a network that learns from labelled rows is asked to get right: its loss and its figures.
 
 Three objectives, each with f(x) the network's output of a row x:
 
@@ -62,7 +62,7 @@ class ConstantNoise(Objective):
     """Numbers with the same noise everywhere: squared error."""
 
     measures = (
-        Column("loss", "1", "half the squared error of standardised targets, summed over targets, mean over rows"),
+        Column("loss", "1", "half the squared error of standardised targets, mean over rows"),
         Column("rmse", "target's unit", "root of the mean squared error over rows and targets"),
     )
 
@@ -82,10 +82,10 @@ class ConstantNoise(Objective):
 
 
 class LearntNoise(Objective):
-    """Numbers whose noise depends on the input: the Gaussian likelihood with mean and log variance as outputs."""
+    """Numbers whose noise depends on the input: Gaussians with mean and log variance as outputs."""
 
     measures = (
-        Column("loss", "nats", "negative log-likelihood of standardised targets without log(2 pi)/2, mean over rows"),
+        Column("loss", "nats", "negative log-likelihood of standardised targets, less log(2 pi)/2"),
         Column("rmse", "target's unit", "root of the mean squared error of the means over rows and targets"),
         Column("log_likelihood", "nats", "log density of the targets in their own units, mean over rows"),
     )

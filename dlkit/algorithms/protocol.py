@@ -48,6 +48,8 @@ class Progress(NamedTuple):
 
 
 class LayerRow(NamedTuple):
+    """A line of the layer table; `shape` is that of one row's output, as text."""
+
     path: str
     kind: str
     shape: str
@@ -122,7 +124,7 @@ class Algorithm(ABC):
         return []
 
     def resolved_recipe(self) -> Any:
-        """The recipe that repeats this run, asked for after `read_data`: with data paths as they were found."""
+        """The recipe that repeats this run, with data paths as found; asked for after `read_data`."""
         return self.recipe
 
     @property
@@ -131,16 +133,16 @@ class Algorithm(ABC):
 
     @abstractmethod
     def train_epoch(self, epoch: int, skip: int = 0) -> Iterator[Progress]:
-        """Train epoch (from 1), leaving out its first `skip` steps (done before a resume); yields after each step.
+        """Train epoch (from 1) without its first `skip` steps (done before a resume); yields after each step.
 
         Raises NonFinite when the loss is NaN or infinite, before the update it would spoil.
         """
 
     @abstractmethod
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """The row of metrics.csv for this epoch, keyed by the names in METRICS (without epoch, step); validates too."""
+        """This epoch's row of metrics.csv, keyed by the names in METRICS (without epoch, step)."""
 
-    def epoch_recorded(self, row: Mapping[str, float]) -> None:
+    def epoch_recorded(self, row: Mapping[str, float]) -> None:  # noqa: B027 - most need none
         """The row as recorded: the place for schedules that wait for a plateau."""
 
     def test(self) -> dict[str, float]:

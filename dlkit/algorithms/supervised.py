@@ -5,7 +5,7 @@ says what its recipe looks like and how layers become a network.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from dlkit.algorithms.protocol import (
     Tree,
 )
 from dlkit.autograd import Tape
-from dlkit.errors import DataError, UsageError
+from dlkit.errors import UsageError
 from dlkit.kernels.gather import gather_rows
 from dlkit.nn import optimizers, schedules
 from dlkit.nn.module import Module
@@ -35,18 +35,18 @@ from dlkit.nn.summary import layer_table, step_bytes
 from dlkit.readers.batches import Batches
 from dlkit.readers.dataset import Dataset, TrainingData
 from dlkit.readers.prediction import PredictionRows, read_for_prediction
-from dlkit.readers.preprocess import Preprocess
+from dlkit.readers.preprocess import Preprocess, TargetScale
 from dlkit.readers.schema import Schema
 from dlkit.readers.training_data import read_training
 from dlkit.training.metrics import Column
 
 EVALUATION_ROWS = 1024
-"""Rows of one evaluation chunk. Fixed, because sums over chunks are figures and must not depend on threads."""
+"""Rows of one evaluation chunk. Fixed: figures must not depend on the number of threads."""
 
 
 @dataclass
 class Rows:
-    """One split on the device: inputs (n, d) as stored, targets (n,) or (n, k), and x = stored * scale + shift."""
+    """One split on the device: inputs (n, d) as stored, targets (n,) or (n, k); input = x * scale + shift."""
 
     x: Any
     y: Any
@@ -64,7 +64,7 @@ class Supervised(Algorithm):
         Column("lr", "1", "learning rate of the epoch's last step"),
         *(
             Column(f"{split}_{c.name}", c.unit, f"{text}: {c.doc}")
-            for split, text in (("train", "running mean of the epoch, noise on"), ("valid", "validation rows"))
+            for split, text in (("train", "over the epoch, noise on"), ("valid", "validation rows"))
             for c in {c.name: c for o in (Classes, ConstantNoise, LearntNoise) for c in o.measures}.values()
         ),
     )
@@ -107,6 +107,10 @@ class Supervised(Algorithm):
             )
 
     # -- model ---------------------------------------------------------------------------------
+    def shape_of(self, row: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape in which the network takes a row of this shape."""
+        return row
+
     @abstractmethod
     def network(self, input_shape: tuple[int, ...], outputs: int) -> Module:
         """The recipe's layers and the output layer."""
@@ -131,33 +135,23 @@ class Supervised(Algorithm):
 
     def _assemble(self) -> None:
         backend = self.context.backend
-        self.model = self.network(self.schema.input_shape, self.objective.outputs)
+        self.input_shape = self.shape_of(self.schema.input_shape)
+        self.model = self.network(self.input_shape, self.objective.outputs)
         self.flat = Flat.allocate(self.model, backend, self.context.streams)
         self.noise_variance = np.full(max(len(self.schema.targets), 1), np.nan)
         self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
 
     def describe(self) -> Description:
-        layers = [LayerRow(*row) for row in layer_table(self.model, self.schema.input_shape)]
+        layers = [LayerRow(*row) for row in layer_table(self.model, self.input_shape)]
         rows = min(len(self.train), self.batches.size) if hasattr(self, "train") else 1
         return Description(
-            data=self._data_line() if hasattr(self, "data") else "",
+            data=self.data.summary() if hasattr(self, "data") else "",
             layers=layers,
             parameters=self.flat.size,
             step_bytes=step_bytes(
-                self.model, self.schema.input_shape, rows, self.recipe.optimizer, self.context.team.shards
+                self.model, self.input_shape, rows, self.recipe.optimizer, self.context.team.shards
             ),
         )
-
-    def _data_line(self) -> str:
-        """`digits.csv 1,258 + 180 valid + 359 test · 8×8×1 · 10 classes`: rows by file, shape, what is asked."""
-        data, parts = self.data, [f"{self.data.train.name} {len(self.data.train):,}"]
-        for name, split in (("valid", data.valid), ("test", data.test)):
-            if split is not None:
-                own_file = split.name != data.train.name
-                parts.append(f"{split.name} {len(split):,} {name}" if own_file else f"{len(split):,} {name}")
-        shape = "×".join(map(str, self.schema.input_shape))
-        asked = f"{len(self.schema.classes)} classes" if self.schema.classes else " ".join(self.schema.targets)
-        return " · ".join([" + ".join(parts), shape, asked])
 
     # -- one epoch -------------------------------------------------------------------------------
     def train_epoch(self, epoch: int, skip: int = 0) -> Iterator[Progress]:
@@ -206,7 +200,7 @@ class Supervised(Algorithm):
 
     # -- figures -----------------------------------------------------------------------------------
     def _figures(self, rows: Rows) -> dict[str, float]:
-        """Loss and measures over rows, noise off; chunks are shared out to the team, sums go in chunk order."""
+        """Loss and measures over rows, noise off; the team shares the chunks, sums go in chunk order."""
 
         def judge(tape: Tape, index: Any) -> Any:
             f = self.model(tape, tape.constant(self._inputs(tape, rows, index)))
@@ -217,7 +211,7 @@ class Supervised(Algorithm):
         return self.objective.figures(self.context.backend.to_host(sums).sum(0), len(rows))
 
     def _over_chunks(self, n: int, fn: Any, *, passes: int = 1, noise: str | None = None) -> list[Any]:
-        """fn(tape, indices) for chunks of range(n), results in chunk order; `noise` names the stream when it stays on."""
+        """fn(tape, indices) for chunks of range(n), in chunk order; `noise`: stream of noise left on."""
         size = max(EVALUATION_ROWS // passes, 1)
         starts = range(0, n, size)
         arange = self.context.backend.asarray(np.arange(n))
@@ -234,7 +228,7 @@ class Supervised(Algorithm):
         return results
 
     def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
-        """Raw network outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (noise stream "mc")."""
+        """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc")."""
         to_host = self.context.backend.to_host
 
         def forward(tape: Tape, index: Any) -> np.ndarray:
@@ -268,12 +262,16 @@ class Supervised(Algorithm):
         self.noise_variance = mc_dropout.fit_noise(self._targets(rows), mu)
 
     def _targets(self, rows: Rows) -> np.ndarray:
-        return self.preprocess.targets.restore_mean(self.context.backend.to_host(rows.y))
+        return self._target_scale().restore_mean(self.context.backend.to_host(rows.y))
+
+    def _target_scale(self) -> TargetScale:
+        assert self.preprocess.targets is not None, "a regression's targets are standardised"
+        return self.preprocess.targets
 
     def _moments(self, rows: Rows, samples: int) -> tuple[np.ndarray, np.ndarray]:
         """Means and variances of the targets in their own units, (samples, n, k) each."""
         f = self.outputs(rows, samples).astype(np.float64)
-        targets = self.preprocess.targets
+        targets = self._target_scale()
         if isinstance(self.objective, LearntNoise):
             k = len(targets.sd)
             return targets.restore_mean(f[..., :k]), np.exp(f[..., k:]) * targets.sd**2
@@ -338,7 +336,7 @@ class Supervised(Algorithm):
         if chunks.skipped:
             self.context.log(f"{chunks.skipped} bad rows left out; the first: {chunks.first_fault}")
         if chunks.unseen:
-            self.context.log(f"{chunks.unseen} cells with a category unknown from training, read as none of them")
+            self.context.log(f"{chunks.unseen} cells with a category unknown from training: all zeros")
 
     def _read(self, source: str, *, need_label: bool) -> PredictionRows:
         return read_for_prediction(
@@ -354,7 +352,7 @@ class Supervised(Algorithm):
     def _samples(self, options: Mapping[str, Any]) -> int:
         samples = options.get("mc_samples") or 1
         if samples > 1 and not self.model.has_noise():
-            raise UsageError("this network has no dropout, so its passes would all be the same", where="--mc-samples")
+            raise UsageError("this network has no dropout: its passes would be equal", where="--mc-samples")
         return int(samples)
 
     def _class_answer(self, rows: Rows, samples: int) -> Answer:
@@ -378,7 +376,8 @@ class Supervised(Algorithm):
             parts |= {"epistemic_std": spread.epistemic, "aleatoric_std": spread.aleatoric}
         several = len(self.schema.targets) > 1
         header = [f"{part}_{t}" if several else part for t in self.schema.targets for part in parts]
-        columns = [v[:, k].astype(np.float32) for k in range(len(self.schema.targets)) for v in parts.values()]
+        targets = range(len(self.schema.targets))
+        columns = [values[:, k].astype(np.float32) for k in targets for values in parts.values()]
         return Answer(header, columns)
 
     def evaluate(self, source: str | None, options: Mapping[str, Any]) -> dict[str, float]:

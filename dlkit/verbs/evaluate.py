@@ -21,7 +21,7 @@ Examples:
 )
 @RUN
 @click.argument("source", metavar="[INPUT]", required=False)
-@click.option("--mc-samples", type=click.IntRange(min=2), metavar="T", help="Judge the mean of T dropout passes.")
+@click.option("--mc-samples", type=click.IntRange(min=2), metavar="T", help="Also judge T dropout passes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @device_options
 def command(

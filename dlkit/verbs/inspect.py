@@ -32,11 +32,15 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
 def command(run: Path, as_json: bool, **chosen: bool) -> None:
     """Without a section: all four, the metrics cut to their last rows."""
+    from dlkit.training.checkpoint import load
     from dlkit.training.describe import layer_table
     from dlkit.training.driver import open_run
+    from dlkit.training.rundir import CHECKPOINT
 
     algorithm, checkpoint = open_run(run)
     description = algorithm.describe()
+    if run.is_dir():  # the newest state knows the metrics so far; the chosen model may be an earlier one
+        checkpoint = load(run / CHECKPOINT)
     rows = list(csv.DictReader(io.StringIO(checkpoint.tree["metrics"])))
     about = provenance(run)
     if as_json:

@@ -13,11 +13,14 @@ from dlkit.errors import UserError
 RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 
 
-def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
+Command = Callable[..., Any]
+
+
+def device_options(command: Command) -> Command:
     """--gpu, --device and --threads, as on the commands that train."""
     for option in (
-        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads (default: all granted)."),
-        click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu|gpu:N", help="What computes."),
+        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads (all granted)."),
+        click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu|gpu:N", help="Device."),
         click.option("--gpu", is_flag=True, help="Short for --device gpu."),
     ):
         command = option(command)

@@ -24,7 +24,7 @@ Examples:
 )
 @RUN
 @click.argument("source", metavar="INPUT")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Not to stdout.")
 @click.option(
     "--mc-samples",
     type=click.IntRange(min=2),
@@ -33,7 +33,13 @@ Examples:
 )
 @device_options
 def command(
-    run: Path, source: str, output: Path | None, mc_samples: int | None, gpu: bool, device: str, threads: int | None
+    run: Path,
+    source: str,
+    output: Path | None,
+    mc_samples: int | None,
+    gpu: bool,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Open the run, answer piece by piece, write each piece as it comes."""
     from dlkit.training.driver import open_run

@@ -1,6 +1,7 @@
 """Cells of text: which are numbers, which are missing, and what to do with rows that are bad."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -80,9 +81,13 @@ def kind_of_column(cells: Sequence[str]) -> Literal["number", "category"]:
     """
     if numbers(cells) is not None:
         return "number"
-    present = [cell for cell in cells if cell.strip().lower() not in MISSING]
-    numeric = sum(number(cell) is not None for cell in present)
-    return "number" if numeric > len(present) - numeric or not present else "category"
+    numeric = text = 0
+    for cell, times in Counter(cells).items():
+        if number(cell) is not None and cell.strip().lower() not in MISSING:
+            numeric += times
+        elif cell.strip().lower() not in MISSING:
+            text += times
+    return "number" if numeric > text or not numeric + text else "category"
 
 
 def read_numbers(cells: Sequence[str], column: str, faults: Faults) -> np.ndarray:
@@ -102,6 +107,18 @@ def read_numbers(cells: Sequence[str], column: str, faults: Faults) -> np.ndarra
         else:
             faults.add(row, f"column {column}: expected a number, found {quoted(cell)}")
     return values
+
+
+def read_codes(cells: Sequence[str], codes: Mapping[str, int], column: str, faults: Faults) -> np.ndarray:
+    """(n,) int64 code of each cell of a text column, -1 for other texts; missing ones also go to `faults`."""
+    # each distinct cell is looked at once: categories are few, rows are many
+    known = {cell: codes.get(cell.strip(), -1) for cell in set(cells)}
+    gaps = {cell for cell in known if cell.strip().lower() in MISSING_TEXT}
+    if gaps:
+        for row, cell in enumerate(cells):
+            if cell in gaps:
+                faults.add(row, missing(column))
+    return np.fromiter(map(known.__getitem__, cells), np.int64, len(cells))
 
 
 def read_texts(cells: Sequence[str], column: str, faults: Faults) -> list[str]:

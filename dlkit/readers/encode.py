@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlkit.errors import DataError
-from dlkit.readers.cells import MISSING_TEXT, Faults, OnBadRow, number, quoted, read_texts
+from dlkit.readers.cells import MISSING_TEXT, Faults, OnBadRow, number, quoted, read_codes
 from dlkit.readers.labels import TaskChoice, encode_labels, fit_labels, labels_for, number_columns, raw_labels
 from dlkit.readers.opening import check_size
 from dlkit.readers.schema import Schema
@@ -89,7 +89,7 @@ def _fit_columns(table: Table, spec: DataSpec, schema: Schema) -> None:
 
 
 def _categories(table: Table, index: int) -> list[str]:
-    texts = {cell.strip() for cell in table.column(index)}
+    texts = {cell.strip() for cell in set(table.column(index))}
     found = sorted(text for text in texts if text.lower() not in MISSING_TEXT)
     if len(found) > MOST_CATEGORIES:
         text = f"column {table.names[index]} has {len(found):,} categories; the most is {MOST_CATEGORIES:,}"
@@ -203,7 +203,7 @@ def _encode_features(
             at += 1
             continue
         categories = schema.categories[name]
-        codes = _codes(table, index, name, categories, faults)
+        codes = read_codes(table.column(index), {text: k for k, text in enumerate(categories)}, name, faults)
         known = np.flatnonzero(codes >= 0)
         x[known, at + codes[known]] = 1
         at += len(categories)
@@ -215,12 +215,6 @@ def _encode_features(
         else:
             unseen += len(strange)
     return x, unseen
-
-
-def _codes(table: Table, index: int, name: str, categories: list[str], faults: Faults) -> np.ndarray:
-    codes = {text: code for code, text in enumerate(categories)}
-    texts = read_texts(table.column(index), name, faults)
-    return np.array([codes.get(text, -1) for text in texts], np.int64)
 
 
 def _rows_of(source: Table | Arrays, schema: Schema) -> np.ndarray:

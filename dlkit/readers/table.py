@@ -1,8 +1,11 @@
 """Tables: delimited text with or without a header, in memory, with the line of every row."""
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -169,22 +172,46 @@ def read_body(
             positions = np.arange(len(matrix))
             return Table(name, layout.names, layout.header, lines, positions, matrix, total=len(matrix))
     delimited.check_text(data, name, first_line)
-    at, rows = [], []
-    for line, row in delimited.records(data, layout.delimiter, name, first_line):
-        at.append(line)
-        rows.append(row)
-    lines = np.array(at, np.int64)
-    faults = Faults(name, lines, on_bad_row)
-    for index, row in enumerate(rows):
-        if len(row) != layout.width:
-            faults.add(index, f"expected {layout.width} columns, found {len(row)}")
-    kept = faults.kept(len(rows))
-    total, positions = len(rows), np.arange(len(rows))
-    if kept is not None:
-        rows, lines, positions = [rows[i] for i in kept], lines[kept], kept
-    table = Table(name, layout.names, layout.header, lines, positions, total=total, skipped=len(faults.rows))
-    table.first_fault = faults.first()
-    table.cells = list(zip(*rows, strict=True)) if rows else [()] * layout.width
+    with collector_resting():
+        return _read_text(data, layout, name, on_bad_row, first_line)
+
+
+@contextmanager
+def collector_resting() -> Iterator[None]:
+    """Keep the cycle collector off millions of cells, which have no cycles; it would double the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _read_text(data: bytes, layout: Layout, name: str, on_bad_row: OnBadRow, first_line: int) -> Table:
+    """Read rows as columns of text, some thousand rows at a time, which halves the memory."""
+    width = layout.width
+    columns: list[list[str]] = [[] for _ in range(width)]
+    lines: list[int] = []
+    bad: dict[int, int] = {}
+    records = delimited.records(data, layout.delimiter, name, first_line)
+    while chunk := list(islice(records, 4096)):
+        rows = [row for _, row in chunk if len(row) == width]
+        if len(rows) < len(chunk):
+            wrong = ((index, len(row)) for index, (_, row) in enumerate(chunk, len(lines)))
+            bad.update((index, found) for index, found in wrong if found != width)
+        lines.extend([line for line, _ in chunk])
+        for column, cells in zip(columns, zip(*rows, strict=True), strict=False):
+            column.extend(cells)
+    at = np.array(lines, np.int64)
+    faults = Faults(name, at, on_bad_row)
+    for index, width in bad.items():
+        faults.add(index, f"expected {layout.width} columns, found {width}")
+    kept = faults.kept(len(at))
+    positions = np.arange(len(at)) if kept is None else kept
+    table = Table(name, layout.names, layout.header, at[positions], positions, total=len(at))
+    table.cells = [*columns]
+    table.skipped, table.first_fault = len(faults.rows), faults.first()
     return table
 
 

@@ -57,7 +57,7 @@ class _Reading:
         spec = self.spec
         whole, schema = self._training_file()
         train_rows, valid_rows, test_rows = self._divide(whole, schema)
-        train = whole.take(train_rows)
+        train = whole if len(train_rows) == len(whole.x) else whole.take(train_rows)
         valid = self._other("valid", schema) if isinstance(spec.valid, str) else self._part(whole, valid_rows)
         test = self._other("test", schema) if isinstance(spec.test, str) else self._part(whole, test_rows)
         kind = spec.scale
@@ -143,7 +143,7 @@ class _Reading:
                 number = whole.positions[both[0]]
                 raise DataError(f"row {number} is in train_rows and in test_rows", where=whole.name)
         else:
-            train = np.arange(count) if test is None else np.setdiff1d(np.arange(count), test)
+            train = np.arange(count) if test is None else np.setdiff1d(np.arange(count), test, True)
         if spec.valid is not None and not isinstance(spec.valid, str):
             wanted = split.rows_wanted(spec.valid, len(train), "valid", whole.name)
             of_train = None if classes is None else classes[train]

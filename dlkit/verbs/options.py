@@ -1,6 +1,8 @@
 """Options that the verbs share: where the run is, where answers go, what computes them."""
 
+import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +38,9 @@ def chosen_device(gpu: bool, device: str) -> str:
 def answer_file(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or `path` written whole or not at all (temporary file, fsync, rename)."""
     if path is None or str(path) == "-":
-        yield click.get_text_stream("stdout", encoding="utf-8")
+        if isinstance(sys.stdout, io.TextIOWrapper):  # CSV is UTF-8 whatever the terminal speaks
+            sys.stdout.reconfigure(encoding="utf-8")
+        yield sys.stdout
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

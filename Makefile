@@ -80,7 +80,7 @@ fuzz: .venv/.installed-test  ## the property tests with FUZZ_CASES=10000 random 
 	DLKIT_FUZZ_CASES=$(FUZZ_CASES) $(RUN) pytest -n 2 -m hypothesis $(PYTEST_ARGS)
 
 faults: .venv/.installed-test  ## kill runs at FAULT_KILLS=20 random moments and resume them
-	DLKIT_FAULT_KILLS=$(FAULT_KILLS) $(RUN) pytest -n 2 -m faults $(PYTEST_ARGS)
+	DLKIT_FAULT_KILLS=$(FAULT_KILLS) $(RUN) pytest -n 2 tests/faults $(PYTEST_ARGS)
 
 cuda-resources: .venv/.with-nvrtc  ## registers and shared memory of every CUDA kernel, sm_70 to sm_90
 	$(BIN)/python tests/cuda_compile/resources.py float32 float64 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90

@@ -17,14 +17,8 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
 if str(ROOT) not in sys.path:  # `benchmarks` is a folder of the checkout, not part of the package
     sys.path.insert(0, str(ROOT))
 
-SLOW = {
-    "slow": "minutes; run by `pytest -m slow`",
-    "faults": "minutes; run by `make faults`",
-}
-
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "faults: kills runs at random moments; run by `make faults`")
     quiet = (HealthCheck.too_slow,)
     # A deadline would be an asserted timing, and the first example compiles kernels.
     settings.register_profile("small", max_examples=50, deadline=None, suppress_health_check=quiet)
@@ -51,9 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     asked = str(config.getoption("-m"))
     no_gpu: str | None = None
     for item in items:
-        for marker, reason in SLOW.items():
-            if item.get_closest_marker(marker) and marker not in asked:
-                item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("slow") and "slow" not in asked:
+            item.add_marker(pytest.mark.skip(reason="minutes; run by `pytest -m slow`"))
         if item.get_closest_marker("gpu"):
             no_gpu = _why_no_gpu() if no_gpu is None else no_gpu
             if no_gpu:

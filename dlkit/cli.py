@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
-from dlkit import __version__
 from dlkit.errors import Interrupted, UsageError, UserError
 
 
@@ -136,46 +135,10 @@ def _add_debug(command: click.Command) -> None:
 def _print_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
+    from dlkit.verbs.versions import versions
+
     click.echo("\n".join(versions()))
     ctx.exit()
-
-
-def versions() -> list[str]:
-    """``name version`` of dlkit, Python, NumPy and the backends, without importing any of them."""
-    import platform
-
-    def installed(*names: str) -> str:
-        from importlib.metadata import PackageNotFoundError, version
-
-        for name in names:
-            try:
-                return version(name)
-            except PackageNotFoundError:
-                continue
-        return "not installed"
-
-    return [
-        f"dlkit {__version__}",
-        f"Python {platform.python_version()}",
-        f"NumPy {installed('numpy')}",
-        f"Numba {installed('numba')}",
-        f"CuPy {installed('cupy-cuda12x', 'cupy-cuda13x', 'cupy-cuda11x', 'cupy')}",
-        f"CUDA driver {_driver()}",
-    ]
-
-
-def _driver() -> str:
-    """Newest CUDA version that the driver serves; what is missing otherwise."""
-    import ctypes
-
-    try:
-        library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return "not installed"
-    number = ctypes.c_int(0)
-    if library.cuDriverGetVersion(ctypes.byref(number)) != 0 or number.value == 0:
-        return "not usable"
-    return f"for CUDA {number.value // 1000}.{number.value % 1000 // 10}"
 
 
 cli = Commands(
@@ -262,10 +225,19 @@ def _usage_line(error: click.UsageError) -> str:
     """click's several lines as one: what is wrong, and where to read on."""
     text = " ".join(error.format_message().split()).rstrip(".")
     ctx = error.ctx
+    if (
+        isinstance(error, click.BadParameter)
+        and not isinstance(error, click.MissingParameter)
+        and error.param
+    ):
+        spelled = [one for one in error.param.opts if one.startswith("--")] or [
+            error.param.human_readable_name
+        ]
+        return f"{spelled[0]}: {error.message.rstrip('.')}"
     if isinstance(error, click.NoSuchOption):
         text = f"no option is called {error.option_name}"
         names = (
-            [one for param in ctx.command.params for one in (*param.opts, *param.secondary_opts)]
+            [one for param in ctx.command.get_params(ctx) for one in (*param.opts, *param.secondary_opts)]
             if ctx
             else []
         )

@@ -33,7 +33,10 @@ class Flag:
 
 
 def flag_fields(Recipe: type[TrainingRecipe]) -> list[Flag]:
-    """The flags of a recipe in the order of its fields. Raises ValueError for two of the same name."""
+    """The flags of a recipe in the order of its fields. Raises ValueError for two of the same name.
+
+    Fields below an optional part that is null by default have none, nor those below ``"flag": False``.
+    """
     found: dict[str, Flag] = {}
     for flag in _flags_in(Recipe, None, "", Recipe.model_fields.keys()):
         known = found.setdefault(flag.name, flag)
@@ -54,6 +57,8 @@ def _flags_in(spec: type[Spec], value: Any, prefix: str, only: Any) -> Iterator[
             shared = not prefix and name in TrainingRecipe.model_fields
             spelled = wish if isinstance(wish, str) else "--" + name.replace("_", "-")
             yield Flag(path, spelled, field, single, default, shared)
+        if wish is False or (default is None and not field.is_required()):
+            continue  # nothing is there whose fields a flag could set
         kinds = [cls for family in shape.families for cls in dict.fromkeys(family.kinds.values())]
         if type(default) in kinds:  # the default's figures are the ones to show
             kinds.insert(0, type(default))

@@ -36,7 +36,12 @@ class _Writer:
         whole: dict[str, Any] = self._walk(schema)
         return whole
 
+    def _named(self, name: str) -> str:
+        """A definition's name; read inside a child family, the same spec means something else."""
+        return "_in_".join([name, *(_noun(family) for family in self.standing.values())])
+
     def _define(self, name: str, definition: dict[str, Any]) -> None:
+        name = self._named(name)
         known = self.definitions.get(name)
         self.definitions[name] = {}  # a definition may refer to itself
         self.definitions[name] = self._walk(definition)
@@ -56,6 +61,8 @@ class _Writer:
                 rest[key] = {name: self._walk(one) for name, one in value.items()}
             elif key in {"default", "const", "enum", "examples"}:
                 rest[key] = value
+            elif key == "$ref":
+                rest[key] = f"#/$defs/{self._named(value.removeprefix('#/$defs/'))}"
             elif key not in {*_PRIVATE, "x-family"}:
                 rest[key] = self._walk(value)
         if "$ref" in rest and len(rest) > 1:  # siblings of a reference are not read by older tools
@@ -72,11 +79,11 @@ class _Writer:
 
     def _family(self, family: Family) -> dict[str, Any]:
         family = self.standing.get(family, family)
-        name = family.noun.replace(" ", "_")
+        name = _noun(family)
         if name not in self.definitions:
             self.definitions[name] = {}
             outer = self.standing
-            self.standing = {**outer, family.root: family}
+            self.standing = outer if family is family.root else {**outer, family.root: family}
             self.definitions[name] = {"anyOf": self._alternatives(family)}
             self.standing = outer
         return {"$ref": f"#/$defs/{name}"}
@@ -104,12 +111,17 @@ class _Writer:
         return found
 
     def _spec(self, spec: type[Spec]) -> dict[str, Any]:
-        if spec.__name__ not in self.definitions:
-            self.definitions[spec.__name__] = {}
-            schema = spec.model_json_schema()
-            schema.get("$defs", {}).pop(spec.__name__, None)
-            self.definitions[spec.__name__] = self.take(schema)
-        return {"$ref": f"#/$defs/{spec.__name__}"}
+        name = self._named(spec.__name__)
+        if name not in self.definitions:
+            self.definitions[name] = {}
+            whole = self.take(spec.model_json_schema())
+            if whole != {"$ref": f"#/$defs/{name}"}:  # else it is recursive, and defined by now
+                self.definitions[name] = whole
+        return {"$ref": f"#/$defs/{name}"}
+
+
+def _noun(family: Family) -> str:
+    return family.noun.replace(" ", "_")
 
 
 def _required(spec: type[Spec]) -> bool:

@@ -4,7 +4,7 @@ A field may say more in ``json_schema_extra``:
 
 - ``"aka": ["learning_rate"]``: other names people try; they are suggested, never accepted;
 - ``"flag": "--lr"``: the field is also a flag of the command. Top-level fields that hold one
-  value get a flag anyhow (``--their-name``); ``"flag": False`` takes it away.
+  value get a flag anyhow (``--their-name``); ``"flag": False`` takes it away, and those below it.
 """
 
 import re

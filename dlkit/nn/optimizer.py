@@ -13,14 +13,12 @@ from dlkit.nn.parameter import Array, Flat
 
 
 class Piece(NamedTuple):
-    """A slice lo:hi of all that an update touches.
+    """A slice of all that an update touches, the same of each.
 
     p: parameters; parts: gradients of the shards, still to be summed (the first may be overwritten);
     slots: the optimizer's own buffers; decay: the weight decay that holds here.
     """
 
-    lo: int
-    hi: int
     p: Array
     parts: tuple[Array, ...]
     slots: tuple[Array, ...]

@@ -88,15 +88,12 @@ class Flat:
         host = self.backend.to_host(buffer)
         return {path: np.array(self.view(host, p)) for path, p in self.parameters.items()}
 
-    def runs(self, decays_apart: bool, block: int) -> list[tuple[int, int, bool]]:
+    def runs(self, decays_apart: bool, block: int) -> Iterator[tuple[int, int, bool]]:
         """(lo, hi, decays) pieces that cover the buffer, at most `block` long, in order.
 
         The pieces depend on the model alone, never on the number of threads: an update has the same bits
         however many threads share the pieces. decays_apart: cut where `Parameter.decays` changes.
         """
-        return list(self._runs(decays_apart, block))
-
-    def _runs(self, decays_apart: bool, block: int) -> Iterator[tuple[int, int, bool]]:
         lo = 0
         ordered = list(self.parameters.values())
         for p, after in zip(ordered, [*ordered[1:], None], strict=True):

@@ -68,7 +68,7 @@ class CosineSpec(ScheduleBase):
     )
 
     def factor(self, progress: float, total: float) -> float:
-        share = min(max(progress / total, 0.0), 1.0) if total > 0 else 1.0
+        share = min(max(progress / total, 0.0), 1.0) if total > 0 else 0.0
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share))
 
 

@@ -15,12 +15,13 @@ from dlkit.autograd import Array, Tape, Variable
 from dlkit.backend import Backend
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team
-from dlkit.kernels.reduce import squared_norm, sum_shards
-from dlkit.nn.optimizer import Optimizer, Piece
+from dlkit.kernels.reduce import squared_norm
+from dlkit.nn.optimizer import Optimizer, Piece, summed
 
 LossFunction = Callable[[Tape, int, slice], tuple[Variable, Any]]
 ALIGNMENT = 2048
 """Pieces of the flat buffer start at multiples of this many numbers (unless weight decay cuts them)."""
+SMALL = 32 * ALIGNMENT
 NAMES_TOLD = 5
 
 
@@ -117,13 +118,10 @@ class GradientStep:
 
         def forward_backward(s: int) -> tuple[Array, Any]:
             tape = self.tapes[s]
-            tape.begin(
-                training=True,
-                rng=lambda: self.streams.get(self.stream_name, *position, first + s),
-                rows=total,
-            )
-            loss, result = loss_fn(tape, s, shard_rows(rows, shards, s))
-            tape.backward(loss)
+            tape.begin(training=True, rng=lambda: self._rng(*position, first + s), rows=total)
+            with np.errstate(all="ignore"):  # what is not finite is told below, by name
+                loss, result = loss_fn(tape, s, shard_rows(rows, shards, s))
+                tape.backward(loss)
             return loss.data, result
 
         outcomes = self.team.map(forward_backward)
@@ -150,44 +148,41 @@ class GradientStep:
     # -- update --------------------------------------------------------------------------------------
     def _pieces(self) -> list[Piece]:
         """Slices of everything the update touches, made once. They depend on model and shards alone."""
+        decay = self.optimizer.spec.weight_decay
         share = -(-self.flat.size // self.team.shards)
         block = max(-(-share // ALIGNMENT) * ALIGNMENT, ALIGNMENT)
-        apart = self.optimizer.spec.weight_decay > 0
         return [
             Piece(
-                lo,
-                hi,
                 self.flat.data[lo:hi],
                 tuple(g[lo:hi] for g in self.gradients),
                 tuple(slot[lo:hi] for slot in self.optimizer.slots.values()),
-                self.optimizer.spec.weight_decay if decays else 0.0,
+                decay if decays else 0.0,
             )
-            for lo, hi, decays in self.flat.runs(apart, block)
+            # cut where decay ends the pieces are uneven: small ones can be shared out evenly
+            for lo, hi, decays in self.flat.runs(decay > 0, min(block, SMALL) if decay > 0 else block)
         ]
 
     def _update(self, lr: float, position: tuple[int, int]) -> None:
         self.optimizer.begin(lr, position)
-        summed = self.clip is not None or self.comm is not None
-        scale = self._sum_and_clip() if summed else 1.0
+        added = self.clip is not None or self.comm is not None
+        scale = self._sum_and_clip() if added else 1.0
 
         def update(s: int) -> None:
             for piece in self._work[s]:
                 if scale != 1.0:
                     piece.parts[0].__imul__(scale)
-                self.optimizer.update(piece._replace(parts=piece.parts[:1]) if summed else piece, lr)
+                self.optimizer.update(piece._replace(parts=piece.parts[:1]) if added else piece, lr)
 
         self.team.map(update)
         self.optimizer.finish(position)
 
     def _sum_and_clip(self) -> float:
         """Sum the shards' gradients into the first (and over machines); the factor that clips it."""
+        shards = self.team.shards
 
         def add_up(s: int) -> None:
             for piece in self._work[s]:
-                if len(piece.parts) > 1:
-                    sum_shards(piece.parts, piece.parts[0])
-
-        shards = self.team.shards
+                summed(piece.parts)
 
         def square(s: int) -> None:
             for k, piece in enumerate(self._work[s]):

@@ -1,7 +1,8 @@
 """Cases of the ops of dense.py, activations.py, shape.py, losses.py, noise.py, norm.py.
 
-A case: op (class), inputs (rng -> float64 arrays, none of whose numbers sits on a kink), run (tape, *variables ->
-variable). Optional: rowwise (False: no first axis of rows to empty), training (False: as in prediction).
+A case: op (class), inputs (rng -> float64 arrays, none of whose numbers sits on a kink), run
+(tape, *variables -> variable). Optional: rowwise (False: no first axis of rows to empty), training (False: as
+in prediction).
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is asked of every op, from the cases in cases_*.py: exact gradients, untouched inputs, types, layouts."""
+"""What is asked of every op, by cases_*.py: exact gradients, untouched inputs, types, layouts."""
 
 import importlib
 import importlib.util

@@ -85,7 +85,7 @@ class Vector(Module):
 
 @pytest.mark.parametrize("name", GOLDEN["trajectories"])
 def test_optimizer_takes_torchs_steps(name: str) -> None:
-    """Agrees with torch.optim: sgd, momentum, nesterov, Adagrad, RMSprop (eps outside the root), Adam, AdamW."""
+    """Agrees with torch.optim: sgd, momentum, nesterov, Adagrad, RMSprop (eps outside the root), Adam(W)."""
     kind, decay = name.split()
     start, path = np.array(GOLDEN["start"]), np.array(GOLDEN["trajectories"][name])
     backend, module = open_backend("cpu", dtype="float64"), Vector(len(start))

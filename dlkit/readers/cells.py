@@ -78,16 +78,21 @@ def kind_of_column(cells: Sequence[str]) -> Literal["number", "category"]:
     """A column is numeric if more of its cells are numbers than are text; missing ones do not vote.
 
     So a slip of the pen in a column of numbers is found, and does not make a thousand categories.
+    A column of nothing but "-", none or NA is text.
     """
     if numbers(cells) is not None:
         return "number"
-    numeric = text = 0
+    numeric = text = doubtful = 0
     for cell, times in Counter(cells).items():
-        if number(cell) is not None and cell.strip().lower() not in MISSING:
+        if cell.strip().lower() in MISSING:
+            doubtful += cell.strip().lower() not in MISSING_TEXT
+        elif number(cell) is not None:
             numeric += times
-        elif cell.strip().lower() not in MISSING:
+        else:
             text += times
-    return "number" if numeric > text or not numeric + text else "category"
+    if not numeric + text:
+        return "category" if doubtful else "number"
+    return "number" if numeric > text else "category"
 
 
 def read_numbers(cells: Sequence[str], column: str, faults: Faults) -> np.ndarray:

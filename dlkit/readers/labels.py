@@ -48,7 +48,7 @@ def _is_text(table: Table, index: int, task: TaskChoice) -> bool:
     """Is the label column text? Where classes are wanted, one text among numbers makes it text."""
     if table.numbers(index) is not None:
         return False
-    if task == "auto":
+    if task == "auto" or table.kind(index) == "category":
         return table.kind(index) == "category"
     present = (cell for cell in table.column(index) if cell.strip().lower() not in MISSING)
     return any(number(cell) is None for cell in present)

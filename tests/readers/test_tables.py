@@ -154,6 +154,8 @@ def test_a_slip_in_a_column_of_numbers_does_not_make_categories():
     assert kind_of_column(["1", "2", "3", "oops"]) == "number"
     assert kind_of_column(["1", "x", "y"]) == "category"
     assert kind_of_column(["1", "", "?"]) == "number"
+    assert kind_of_column(["none", "-"]) == "category"
+    assert kind_of_column(["", "?"]) == "number"
 
 
 def test_numbers_python_reads_but_nobody_means_stay_text():

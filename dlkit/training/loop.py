@@ -54,7 +54,7 @@ class TrainingLoop:
         self.pace = Pace(pace)
         self.table_pace = Pace()
         self._best: Tree | None = None
-        """Checkpoint of the best epoch, as long as it is not on disk."""
+        """Checkpoint of the best epoch without its metrics, as long as it is not on disk."""
 
     def run(self) -> None:
         """Train to the end and save.
@@ -129,7 +129,9 @@ class TrainingLoop:
             min_delta=stopping.min_delta if stopping else 0.0,
         )
         if best and self.recipe.keep == "best":
-            self._best = copy.deepcopy(self.tree())  # a state may be views of live arrays
+            # A copy, for a state may be views of live arrays; the rows are put in when it is written.
+            tree = self.record.to_tree(self.recipe_text, self.algorithm.state(), metrics=False)
+            self._best = copy.deepcopy(tree)
 
     def _not_finite(self, value: float, array: str, epoch: int, step: int) -> Diverged:
         """The line for a loss that is not finite; what is on disk stays as it is."""
@@ -150,6 +152,7 @@ class TrainingLoop:
         began = time.monotonic()
         command, now = self.algorithm.command, None
         if self._best is not None:
+            self._best["metrics"] = self.record.table.to_csv(self._best["position"]["epoch"])
             data = to_bytes(self._best, command=command)
             self.directory.write(BEST, data)
             if self._best["position"] == self.record.position():

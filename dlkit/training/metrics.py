@@ -81,10 +81,11 @@ class MetricsTable:
         self.rows.append(clean)
         return clean
 
-    def to_csv(self) -> str:
-        """The file: one line an epoch, only columns that have a figure in some row, "\\n" line ends."""
-        used = [name for name in self.names if name in ("epoch", "step") or any(name in r for r in self.rows)]
-        return to_csv(used, ([text_of(row.get(name)) for name in used] for row in self.rows))
+    def to_csv(self, count: int | None = None) -> str:
+        """The file (its first `count` rows): one line an epoch, only columns that some row has."""
+        rows = self.rows[:count]
+        used = [name for name in self.names if name in ("epoch", "step") or any(name in row for row in rows)]
+        return to_csv(used, ([text_of(row.get(name)) for name in used] for row in rows))
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -57,12 +57,12 @@ class RunRecord:
         """Epochs done, steps done in the epoch under way, steps done in all."""
         return {"epoch": self.epoch, "step": self.step, "steps": self.steps}
 
-    def to_tree(self, recipe: str, state: Tree) -> Tree:
-        """The content of a checkpoint (docs/formats.md)."""
+    def to_tree(self, recipe: str, state: Tree, *, metrics: bool = True) -> Tree:
+        """The content of a checkpoint (docs/formats.md); `metrics`: with the table, else with none."""
         return {
             "recipe": recipe,
             "position": self.position(),
-            "metrics": self.table.to_csv(),
+            "metrics": self.table.to_csv() if metrics else "",
             "best": {"epoch": self.best.epoch, "value": self.best.value} if self.best else {},
             "early_stopping": {"reference": self.reference, "stale": self.stale, "stopped": self.stopped},
             "state": state,

@@ -109,6 +109,7 @@ class Session:
             refuse_fewer_epochs(self.record, self.algorithm.epochs)
             with fitting(self.algorithm.command, self.directory.path / CHECKPOINT):
                 self.algorithm.load(self.earlier.state)
+            self.earlier.state = {}  # loaded: its memory is free again
         description = self.algorithm.describe()
         for line in heading(description, self.recipe):
             self.display.note(line)

@@ -74,8 +74,16 @@ def has_saved(directory: Path) -> Callable[[], bool]:
     return lambda: any(directory.rglob("checkpoint.h5"))
 
 
-def kill_at(process: subprocess.Popen[str], seconds: float) -> bool:
-    """kill -9 after `seconds`; whether the process was still running."""
+def sessions(directory: Path) -> set[int]:
+    """Changes whenever a run or a member in `directory` begins or ends: times of environment.json."""
+    return {path.stat().st_mtime_ns for path in directory.rglob("environment.json")}
+
+
+def kill_while_training(process: subprocess.Popen[str], directory: Path, seconds: float) -> bool:
+    """kill -9 `seconds` after training began (start-up is not worth a kill); whether it was still running."""
+    before = sessions(directory)
+    while process.poll() is None and sessions(directory) == before:
+        time.sleep(0.002)
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -136,10 +136,9 @@ def test_a_crash_at_any_write_changes_nothing_in_the_end(
     assert len(names) > 10
     for number in range(1, len(names) + 1):
         crashed = tmp_path / str(number)
-        crash_at(monkeypatch, number)
-        with pytest.raises(Crash):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Crash):
+            crash_at(patch, number)
             go(TOYS[name], crashed, options=often, **recipe)
-        monkeypatch.undo()
         complete = number == len(names) and not number % 2
         assert (crashed / "summary.json").exists() == complete
         go(TOYS[name], crashed, options={"resume": True}, **recipe)

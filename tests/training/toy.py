@@ -220,7 +220,7 @@ def main(arguments: list[str]) -> int:
         recipe = resolve(algorithm.Recipe, parse_document("{}", "toy"), sets, {})
         run(algorithm, recipe, RunOptions(directory, threads=1, **flags))
     except (UserError, Interrupted) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{'error: ' if isinstance(error, UserError) else ''}{error}", file=sys.stderr)
         return error.exit_code
     return 0
 

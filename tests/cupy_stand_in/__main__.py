@@ -5,6 +5,7 @@ What the host asked of the device is written as JSON to the file that DLKIT_STAN
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from cupy_stand_in.counts import counts
@@ -17,7 +18,7 @@ def main() -> None:
     from dlkit.cli import main as dlkit
 
     try:
-        dlkit()
+        sys.exit(dlkit())
     finally:
         if target := os.environ.get("DLKIT_STAND_IN_COUNTS"):
             report = {"syncs": counts.syncs, "uploads": counts.uploads, "launches": counts.launches}

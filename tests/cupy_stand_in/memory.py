@@ -140,9 +140,9 @@ def check_guards(array: np.ndarray, kernel: str, i: int) -> None:
 def _poison_guards(storage: np.ndarray, start: int, size: int) -> None:
     poison = ctypes.CDLL(None).__asan_poison_memory_region
     begin, end = storage.ctypes.data, storage.ctypes.data + storage.nbytes
-    first_behind = math.ceil((begin + start + size) / 8) * 8  # the shadow has one byte for eight
+    behind = begin + start + size
     poison(ctypes.c_void_p(begin), ctypes.c_size_t(start))
-    poison(ctypes.c_void_p(first_behind), ctypes.c_size_t(end - first_behind))
+    poison(ctypes.c_void_p(behind), ctypes.c_size_t(end - behind))
     weakref.finalize(storage, _unpoison, begin, storage.nbytes).atexit = False
 
 

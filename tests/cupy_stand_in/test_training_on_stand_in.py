@@ -1,0 +1,77 @@
+"""Every command that trains: the same run on the CPU and on the stand-in, resumed, and asked to predict."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cuda_on_cpu.module import missing_compiler
+from cupy_stand_in.comparing import answers, assert_close, metrics, train
+from cupy_stand_in.counts import counts
+from cupy_stand_in.module import installed
+from cupy_stand_in.runs import RUNS, Run
+
+from dlkit.cli import COMMANDS
+
+pytestmark = [
+    pytest.mark.skipif(missing_compiler() is not None, reason=str(missing_compiler())),
+    pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name),
+]
+TOLERANCE = {"float32": 2e-3, "float64": 1e-8}
+STATE = ("metrics.csv", "checkpoint.h5", "summary.json")
+
+
+@pytest.fixture(autouse=True)
+def stand_in() -> Iterator[None]:
+    with installed():
+        yield
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_the_gpu_run_has_the_cpu_runs_figures(run: Run, dtype: str, tmp_path: Path) -> None:
+    cpu = train(run, tmp_path, "cpu", "--dtype", dtype)
+    assert counts.launches == 0
+    gpu = train(run, tmp_path, "gpu", "--dtype", dtype, "--gpu")
+    assert counts.launches > 0
+    assert_close(metrics(gpu), metrics(cpu), TOLERANCE[dtype])
+    if run.predicts:
+        data = tmp_path / "data.csv"
+        expected = answers(cpu, data)
+        assert_close(answers(gpu, data, "--gpu"), expected, TOLERANCE[dtype])
+        assert_close(answers(gpu, data), expected, TOLERANCE[dtype])
+        assert_close(answers(cpu, data, "--gpu"), expected, TOLERANCE[dtype])
+
+
+def test_a_resumed_gpu_run_is_the_uninterrupted_one(run: Run, tmp_path: Path) -> None:
+    whole = train(run, tmp_path, "whole", "--gpu")
+    part = train(run, tmp_path, "part", "--gpu", "--epochs", "1")
+    before = (part / "metrics.csv").read_bytes()
+    assert before != (whole / "metrics.csv").read_bytes()
+    again = train(run, tmp_path, "part", "--gpu", "--resume")
+    assert (again / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    for name in STATE:
+        assert (again / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_a_run_changes_its_device(run: Run, tmp_path: Path) -> None:
+    whole = train(run, tmp_path, "whole", "--dtype", "float64")
+    train(run, tmp_path, "part", "--dtype", "float64", "--epochs", "1")
+    again = train(run, tmp_path, "part", "--dtype", "float64", "--resume", "--gpu")
+    assert counts.launches > 0
+    assert_close(metrics(again), metrics(whole), TOLERANCE["float64"])
+
+
+def test_the_host_does_not_wait_for_a_step(run: Run, tmp_path: Path) -> None:
+    """More steps in the same epochs: waits an epoch there may be, waits a step there may not."""
+    waited, launched = [], []
+    for k, setting in enumerate(run.batches):
+        counts.reset()
+        train(run, tmp_path, f"run{k}", "--gpu", "--set", setting)
+        waited.append(counts.syncs)
+        launched.append(counts.launches)
+    assert launched[1] > 2 * launched[0]
+    assert waited[0] == waited[1], counts.waits
+
+
+def test_every_training_command_has_a_run(run: Run) -> None:
+    trained = {name for name, entry in COMMANDS.items() if entry.section == "Train"}
+    assert trained == {each.command for each in RUNS}

@@ -50,7 +50,7 @@ def _whole(text: str) -> int:
 
 
 # What a plain scalar may not look like, so that it is read back as the same text everywhere in a block.
-_PLAIN = re.compile(r"[^\W\d_]([\w ./+%()=^*~<>;-]*[\w/+%)=^*~<>;-])?")
+_PLAIN = re.compile(r"(\.{0,2}/)?[^\W\d_]([\w ./+%()=^*~<>;-]*[\w/+%)=^*~<>;-])?")
 # Words that other YAML readers take for something else; quoted for their sake.
 _YAML_1_1 = {"y", "n", "yes", "no", "on", "off"}
 # Escaped: C0 and C1 controls, the line breaks of YAML 1.1, surrogates, BOM and what is no character.

@@ -39,7 +39,8 @@ works inside lists, optional fields and other specs:
 `Keyed` reads ``batch_norm``, ``{batch_norm: }``, ``{dense: 512}`` and ``{dense: {units: 512}}``.
 `Named` reads ``adam``, ``{name: adam, lr: 1e-3}`` and, where a default is set, ``{lr: 1e-3}``.
 Both also take a ready spec of the family. The field then holds the spec (`isinstance` tells the
-kind; `kind_of` names it); written back it takes the shortest of these forms that is read as an equal spec.
+kind; `kind_of` names it). Written back, it takes the shortest of these forms that says all its values; what
+is null by default and in fact is left out.
 
 `extended` makes a family that has more kinds (convolutions for one command only); specs that nest
 the parent family take the kinds of the child while a child is being read.

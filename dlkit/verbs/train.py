@@ -16,7 +16,7 @@ from dlkit.recipe.resolve import resolve
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training.options import RunOptions
 
-OWN, SHARED, DEVICE, RUN = "Its own recipe keys", "Recipe keys of every command", "Device", "Run"
+OWN, SHARED, DEVICE, RUN = "Recipe keys of", "Recipe keys of every command", "Device", "Run"
 
 
 class Option(click.Option):
@@ -38,11 +38,11 @@ class TrainingCommand(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {OWN: [], SHARED: [], DEVICE: [], RUN: []}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and not isinstance(param, click.Argument):
                 groups[_group_of(param)].append(record)
         for title, records in groups.items():
             if records:
-                with formatter.section(title):
+                with formatter.section(f"{OWN} {self.name}" if title == OWN else title):
                     formatter.write_dl(records, col_max=28)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -108,7 +108,7 @@ def _device_options() -> list[click.Option]:
     return [
         Option("--gpu", group=DEVICE, is_flag=True, help="Short for --device gpu."),
         Option("--device", group=DEVICE, metavar="cpu|gpu|gpu:N", help="What computes  [cpu]"),
-        Option("--threads", group=DEVICE, type=click.IntRange(min=1), metavar="N", help=threads),
+        Option("--threads", group=DEVICE, type=int, metavar="N", help=threads),
     ]  # fmt: skip
 
 
@@ -148,6 +148,8 @@ def _refuse_conflicts(values: dict[str, Any]) -> None:
     device = values["device"]
     if values["gpu"] and device is not None and not device.startswith("gpu"):
         raise UsageError(f"--gpu and --device {device} contradict each other")
+    if values["threads"] is not None and values["threads"] < 1:
+        raise UsageError(f"--threads: must be at least 1, found {values['threads']}")
 
 
 def resolved(

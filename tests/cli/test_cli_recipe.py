@@ -158,7 +158,7 @@ def test_print_config_repeats_the_run(call: Any, driver: Driver, tmp_path: Path)
         (["--device", "tpu"], ['--device: must be cpu, gpu or gpu:N, found text "tpu"']),
         (
             ["--threads", "0"],
-            ["--threads: 0 is not in the range x>=1"],
+            ["--threads: must be at least 1, found 0"],
         ),
         (["--epoch", "3"], ["no option is called --epoch (did you mean --epochs?)"]),
         (["b", "c"], ["got unexpected extra arguments (b c) (see dlkit train-sample --help)"]),
@@ -226,7 +226,7 @@ def test_a_bug_shows_its_traceback_and_debug_every_error(call: Any, driver: Driv
 def test_help_groups_options_and_ends_with_examples(call: Any) -> None:
     code, out, _ = call("train-sample", "--help")
     assert code == 0
-    own = ["Its own recipe keys:", "--dim", "Recipe keys of every command:", "--seed"]
+    own = ["Recipe keys of train-sample:", "--dim", "Recipe keys of every command:", "--seed"]
     parts = [
         out.index(text) for text in (*own, "Device:", "--threads", "Run:", "--resume", "--debug", "Examples:")
     ]

@@ -39,7 +39,8 @@ def test_same_batches_in_order(backend: Backend, sizes: list[int]) -> None:
 
 
 def test_types_that_alternate(backend: Backend) -> None:
-    made: list[tuple[Any, ...]] = [(np.arange(8, dtype=t),) for t in (np.uint8, np.float64, np.float32, np.int64)]
+    types = (np.uint8, np.float64, np.float32, np.int64)
+    made: list[tuple[Any, ...]] = [(np.arange(8, dtype=t),) for t in types]
     for (a,), (b,) in zip(Feeder(backend)(made), made, strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(backend.to_host(a), b)

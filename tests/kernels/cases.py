@@ -1,7 +1,7 @@
-"""Arguments for every kernel, and for every gradient a scalar function to differentiate.
+"""Arguments for every kernel (gradients.py: scalar functions for its gradients).
 
-A case makes a kernel's arguments from a generator and a floating type. Outputs that are not read start as NaN, so
-that an entry nobody writes is seen. Other rooms' harnesses (CUDA on the CPU, GPU) may run the same cases.
+A case makes a kernel's arguments from a generator and a floating type. Outputs that are not read start as
+NaN, so that an entry nobody writes is seen. Other harnesses (CUDA on the CPU, GPU) run the same cases.
 """
 
 from collections.abc import Callable, Iterable
@@ -175,8 +175,8 @@ def _softmax_cross_entropy(rng: Rng, real: type, shape: tuple[int, int], ties: b
 
 @cases("sigmoid_cross_entropy", shape=SHAPES)
 def _sigmoid_cross_entropy(rng: Rng, real: type, shape: tuple[int, int]) -> Args:
-    z, t = 5 * normal(rng, real, *shape), rng.random(shape).astype(real)
-    return z, t, 0.25, unwritten(real, *shape), unwritten(real, shape[0])
+    z: np.ndarray = 5 * normal(rng, real, *shape)
+    return z, rng.random(shape).astype(real), 0.25, unwritten(real, *shape), unwritten(real, shape[0])
 
 
 # -- normalisation --------------------------------------------------------------------------------
@@ -206,8 +206,9 @@ def _batch_norm_backward(rng: Rng, real: type, shape: tuple[int, int]) -> Args:
 def _layer_norm(rng: Rng, real: type, shape: tuple[int, int]) -> Args:
     n, m = shape
     gamma, beta = normal(rng, real, m), normal(rng, real, m)
-    # A row of one column has variance 0; eps is as large as it is there so that nothing is divided by almost 0.
-    return normal(rng, real, n, m), gamma, beta, 0.1, unwritten(real, n, m), unwritten(real, n), unwritten(real, n)
+    x, y = normal(rng, real, n, m), unwritten(real, n, m)
+    # A row of one column has variance 0: with a small eps, rounding would be divided by almost 0.
+    return x, gamma, beta, 0.1, y, unwritten(real, n), unwritten(real, n)
 
 
 @cases("layer_norm_backward", shape=SHAPES)

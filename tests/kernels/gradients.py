@@ -1,7 +1,7 @@
 """For every gradient kernel: a scalar function of its inputs, and what the kernel says its gradient is.
 
-Each check returns (function, inputs, gradients) in float64; the harness compares difference quotients of the function,
-made of forward references only, with the gradients along random directions.
+Each check returns (function, inputs, gradients) in float64; the harness compares difference quotients of the
+function, made of forward references only, with the gradients along random directions.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,8 @@ def _activate(rng: Rng, kind: str) -> Check:
 
 @gradient("activation_gradient", kind=FUSED)
 def _dense(rng: Rng, kind: str) -> Check:
-    z, b, w, a = rng.standard_normal((7, 9)), rng.standard_normal(9), rng.standard_normal((7, 9)), np.array([0.3])
+    z, w = rng.standard_normal((7, 9)), rng.standard_normal((7, 9))
+    b, a = rng.standard_normal(9), np.array([0.3])
 
     def loss(z: np.ndarray, b: np.ndarray) -> float:
         y = z.copy()

@@ -85,7 +85,10 @@ class MomentumSpec(OptimizerBase):
 
 @OPTIMIZERS.add()
 class AdagradSpec(OptimizerBase):
-    """s <- s + g^2; p <- p - lr g / (sqrt s + eps) (Duchi et al. 2011)."""
+    """s <- s + g^2; p <- p - lr g / (sqrt s + eps) (Duchi et al. 2011).
+
+    s starts from 0, as in PyTorch; Keras starts from 0.1.
+    """
 
     SLOTS: ClassVar[tuple[str, ...]] = ("squares",)
 
@@ -98,7 +101,10 @@ class AdagradSpec(OptimizerBase):
 
 @OPTIMIZERS.add()
 class RmspropSpec(OptimizerBase):
-    """s <- rho s + (1 - rho) g^2; p <- p - lr g / (sqrt s + eps) (Tieleman & Hinton 2012)."""
+    """s <- rho s + (1 - rho) g^2; p <- p - lr g / (sqrt s + eps) (Tieleman & Hinton 2012).
+
+    eps is added outside the root, as in PyTorch; Keras and TensorFlow add it inside.
+    """
 
     SLOTS: ClassVar[tuple[str, ...]] = ("squares",)
 

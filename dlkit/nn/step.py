@@ -23,6 +23,8 @@ ALIGNMENT = 2048
 """Pieces of the flat buffer start at multiples of this many numbers (unless weight decay cuts them)."""
 SMALL = 32 * ALIGNMENT
 NAMES_TOLD = 5
+WORTHWHILE = 16_000_000
+"""Multiplications that a shard should have to do in a step."""
 
 
 class Comm(Protocol):
@@ -53,6 +55,16 @@ def shard_rows(rows: int, shards: int, shard: int) -> slice:
     base, longer = divmod(rows, shards)
     start = shard * base + min(shard, longer)
     return slice(start, start + base + (shard < longer))
+
+
+def worthwhile_shards(products: int, rows: int, threads: int) -> int:
+    """How many shards a batch is worth: `threads`, or fewer where the pieces would be too small.
+
+    products: multiplications of one row's forward pass (for dense layers about the number of parameters).
+    Backward costs twice as much again. Waking threads and adding gradients up costs as much as some
+    16 million multiplications, measured on two cores.
+    """
+    return max(min(threads, rows, 3 * products * rows // WORTHWHILE), 1)
 
 
 class GradientStep:

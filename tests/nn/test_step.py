@@ -12,7 +12,7 @@ from dlkit.backend.threads import Team
 from dlkit.nn.layer_list import LAYERS, network
 from dlkit.nn.optimizers import OPTIMIZERS, build
 from dlkit.nn.parameter import Flat
-from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows
+from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows, worthwhile_shards
 from dlkit.ops.losses import softmax_cross_entropy
 
 LAYER_LIST = [{"dense": 8}, "batch_norm", {"dropout": 0.3}, {"dense": {"units": 6, "activation": "tanh"}}]
@@ -63,6 +63,14 @@ def test_shards_cover_the_rows_in_order(rows: int, shards: int) -> None:
     sizes = [part.stop - part.start for part in parts]
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize(
+    ("products", "rows", "threads", "shards"),
+    [(669_000, 128, 2, 2), (669_000, 128, 64, 16), (9_000, 128, 8, 1), (10**9, 3, 8, 3), (0, 0, 4, 1)],
+)
+def test_small_work_is_not_shared_out(products: int, rows: int, threads: int, shards: int) -> None:
+    assert worthwhile_shards(products, rows, threads) == shards
 
 
 def test_loss_falls() -> None:

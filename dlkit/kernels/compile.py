@@ -7,6 +7,7 @@ are compiled along and inlined.
 
 import threading
 from collections.abc import Callable
+from hashlib import sha256
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -38,23 +39,52 @@ def compile_cpu(fn: Callable[..., None]) -> Callable[..., None]:
 
     with _lock:
         _make_known(fn)
+        named = _with_fingerprint(fn)
         options: dict[str, Any] = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
         try:
-            return numba.njit(cache=True, **options)(fn)
+            return numba.njit(cache=True, **options)(named)
         except RuntimeError:  # nowhere to write a cache: compile anew in every process
-            return numba.njit(**options)(fn)
+            return numba.njit(**options)(named)
+
+
+def _with_fingerprint(fn: Any) -> FunctionType:
+    """A copy of `fn` whose name tells all it was made of.
+
+    Numba's cache is named after the function and watches its own file only; after a change of a function or
+    constant that comes from another file the old code must not be found.
+    """
+    digest = sha256()
+    _describe(fn, digest.update)
+    copy = FunctionType(fn.__code__, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__)
+    copy.__qualname__ = f"{fn.__name__}_{digest.hexdigest()[:12]}"
+    copy.__module__ = fn.__module__
+    return copy
+
+
+def _describe(fn: Any, update: Callable[[bytes], None]) -> None:
+    """Feed the code of `fn`, the constants it names and, in turn, the functions it calls."""
+    code = fn.__code__
+    update(repr((code.co_code, code.co_consts, code.co_names)).encode())
+    for name in code.co_names:
+        if isinstance(fn.__globals__.get(name), int | float):
+            update(repr((name, fn.__globals__[name])).encode())
+    for called in _called(fn):
+        for one in (called, *getattr(called, _VARIANTS, ())):
+            _describe(one, update)
+
+
+def _called(fn: Any) -> list[FunctionType]:
+    """The package's plain functions that `fn` calls, in order."""
+    found = (fn.__globals__.get(name) for name in fn.__code__.co_names)
+    return [f for f in found if isinstance(f, FunctionType) and f.__module__.startswith("dlkit.")]
 
 
 def _make_known(fn: Any) -> None:
-    """Tell numba about the package's plain functions that `fn` calls."""
-    for name in fn.__code__.co_names:
-        called = fn.__globals__.get(name)
-        if not isinstance(called, FunctionType) or called in _known:
-            continue
-        if not called.__module__.startswith("dlkit."):
-            continue
-        _known.add(called)
-        _overload(called)
+    """Tell numba about them."""
+    for called in _called(fn):
+        if called not in _known:
+            _known.add(called)
+            _overload(called)
 
 
 def _overload(fn: FunctionType) -> None:

@@ -1,7 +1,9 @@
 """The registry: lazy imports, dispatch, refusals."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,7 +114,7 @@ def test_check_runs_first() -> None:
     assert not y.any()
 
 
-def test_no_place_for_a_cache_is_no_obstacle(tmp_path: Any) -> None:
+def test_no_place_for_a_cache_is_no_obstacle() -> None:
     """A read-only installation without a home: the kernels compile anew."""
     program = (
         "import numpy as np\n"
@@ -125,3 +127,42 @@ def test_no_place_for_a_cache_is_no_obstacle(tmp_path: Any) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_cache_forgets_what_was_made_of_other_functions(tmp_path: Path) -> None:
+    """A kernel's file is unchanged, but a function and a constant that it takes from another file are not."""
+    package = tmp_path / "dlkit" / "trial"
+    package.mkdir(parents=True)
+    (package / "kernel.py").write_text(
+        "from dlkit.trial.parts import ADDED, raised\n"
+        "def cpu(x, y):\n    for i in range(x.size):\n        y[i] = raised(x[i]) + ADDED\n",
+        encoding="utf-8",
+    )
+    program = (
+        "import sys, numpy as np, dlkit\n"
+        f"dlkit.__path__.append({str(package.parent)!r})\n"
+        "from dlkit.kernels.compile import compile_cpu\n"
+        "from dlkit.trial.kernel import cpu\n"
+        "y = np.empty(1)\n"
+        "made = compile_cpu(cpu)\n"
+        "made(np.array([3.0]), y)\n"
+        "print(y[0], sum(made.stats.cache_hits.values()))\n"
+    )
+
+    def run(power: int, added: int) -> str:
+        text = f"ADDED = {added}\ndef raised(x):\n    return x**{power}\n"
+        (package / "parts.py").write_text(text, encoding="utf-8")
+        environment = {
+            **os.environ,
+            "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        command = [sys.executable, "-c", program]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | cache)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.strip()
+
+    assert run(1, 0) == "3.0 0"
+    assert run(1, 0) == "3.0 1"
+    assert run(2, 0) == "9.0 0"
+    assert run(2, 5) == "14.0 0"

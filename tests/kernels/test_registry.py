@@ -152,11 +152,7 @@ def test_cache_forgets_what_was_made_of_other_functions(tmp_path: Path) -> None:
     def run(power: int, added: int) -> str:
         text = f"ADDED = {added}\ndef raised(x):\n    return x**{power}\n"
         (package / "parts.py").write_text(text, encoding="utf-8")
-        environment = {
-            **os.environ,
-            "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+        cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-c", program]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | cache)
         assert ended.returncode == 0, ended.stderr

@@ -1,9 +1,11 @@
 """Every CUDA source compiles with NVIDIA's own compiler for every architecture dlkit speaks of."""
 
 import pytest
-from cuda_compile.nvrtc import ARCHITECTURES, CompileError, compile_for, missing_nvrtc
+from cuda_compile.nvrtc import ARCHITECTURES, OPTIONS, CompileError, compile_for, missing_nvrtc
 from cuda_compile.sources import SOURCES, source_of
+from cupy_stand_in.module import installed
 
+from dlkit.kernels.launch import cupy_module
 from dlkit.kernels.registry import load_all
 
 pytestmark = pytest.mark.skipif(missing_nvrtc() is not None, reason=str(missing_nvrtc()))
@@ -24,6 +26,13 @@ def test_compiles_for_every_architecture(kernel: str, dtype: str, architectures:
         compiled = compile_for(source, architecture)
         assert set(compiled) == declared
         assert all(0 < need.registers <= 255 for need in compiled.values())
+
+
+def test_the_options_are_those_of_the_launcher() -> None:
+    """Beside those CuPy adds (-ftz=true) and the report that is asked for here."""
+    with installed():
+        module = cupy_module('extern "C" __global__ void k() {}')
+    assert set(module.options) | {"-ftz=true", "--ptxas-options=-v"} == set(OPTIONS)
 
 
 def test_there_is_something_to_compile() -> None:

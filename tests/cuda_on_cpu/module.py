@@ -120,7 +120,7 @@ def _refuse_hidden_shared(library: Path) -> None:
 
 
 def _object(name: str, flags: Sequence[str]) -> Path:
-    return _build((HERE / name).read_text(encoding="utf-8"), ".o", ("-c", "-O2", *flags))
+    return _build((HERE / name).read_text(encoding="utf-8"), ".o", ("-c", "-O1", *flags))
 
 
 def _compile(text: str, *, checked: bool, sanitized: bool) -> Path:

@@ -83,7 +83,7 @@ class RawModule:
         unknown = [o for o in options if o not in CUPY_BUNDLED_OPTIONS and not o.startswith("-D")]
         if unknown:
             raise ValueError(f"strict: option {unknown[0]} is not known here")
-        self.code = code
+        self.code, self.options, self.backend = code, options, backend
         defines = "".join(f"#define {o[2:].replace('=', ' ', 1)}\n" for o in options if o.startswith("-D"))
         self._module = Module(defines + code)
 

@@ -1,5 +1,9 @@
 """Every command that trains: the same run on the CPU and on the stand-in, resumed, and asked to predict."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +74,19 @@ def test_the_host_does_not_wait_for_a_step(run: Run, tmp_path: Path) -> None:
         launched.append(counts.launches)
     assert launched[1] > 2 * launched[0]
     assert waited[0] == waited[1], counts.waits
+
+
+def test_as_a_command_of_its_own(run: Run, tmp_path: Path) -> None:
+    """`python -m cupy_stand_in COMMAND ... --gpu`: for looking at a run by hand."""
+    cpu = train(run, tmp_path, "cpu", "--dry-run")
+    assert not cpu.exists()
+    report = tmp_path / "counts.json"
+    tests = str(Path(__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": tests, "DLKIT_STAND_IN_COUNTS": str(report)}
+    command = [sys.executable, "-m", "cupy_stand_in", run.command, "recipe.yaml", "--gpu", "--epochs", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(report.read_text(encoding="utf-8"))["launches"] > 0
 
 
 def test_every_training_command_has_a_run(run: Run) -> None:

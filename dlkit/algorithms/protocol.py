@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from dlkit.backend import Backend
+from dlkit.backend.machines import Alone, Comm
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team
 from dlkit.recipe.schema import TrainingRecipe
@@ -32,6 +33,9 @@ class Context:
     """Folder of the recipe: second place where relative data paths are looked for."""
     log: Callable[[str], None] = lambda line: None
     """A line to the user (stderr), for what is worth knowing."""
+    comm: Comm = field(default_factory=Alone)
+    """The other machines. `train_epoch`, `end_epoch`, `test` and `artifacts` are called on all of them alike
+    and may use it; `state` is called on one."""
 
 
 class Progress(NamedTuple):

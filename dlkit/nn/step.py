@@ -7,12 +7,13 @@ column slices shared out to the same threads. The bits depend on the number of s
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dlkit.autograd import Array, Tape, Variable
 from dlkit.backend import Backend
+from dlkit.backend.machines import Comm
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team
 from dlkit.kernels.reduce import squared_norm
@@ -25,16 +26,6 @@ SMALL = 32 * ALIGNMENT
 NAMES_TOLD = 5
 WORTHWHILE = 16_000_000
 """Multiplications that a shard should have to do in a step."""
-
-
-class Comm(Protocol):
-    """Several machines: what a step needs of them."""
-
-    size: int
-    rank: int
-
-    def all_sum(self, array: Array) -> None:
-        """Sum over the machines, in place, with the same bits on each."""
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -71,9 +62,10 @@ class GradientStep:
     """Callable that does one step; holds the tapes, the gradients of the shards and the optimizer.
 
     clip: largest global norm of the gradient, None: no clipping. comm: sums gradients, losses and batch
-    statistics over machines. After a call: `loss` (float, the batch's weighted loss; None on a GPU, where it
-    is not waited for), `results` (what loss_fn returned beside the loss, by shard; arrays of a tape hold
-    until the next call), `norm` (of the gradient before clipping, where clip is set).
+    statistics over machines. After a call: `loss` (float, the batch's weighted loss; None on a single GPU,
+    where it is not waited for), `tally` (the tallies' sum), `results` (what loss_fn returned beside the
+    loss, by shard; arrays of a tape hold until the next call), `norm` (of the gradient before clipping,
+    where clip is set).
     """
 
     def __init__(
@@ -93,9 +85,10 @@ class GradientStep:
         self.team = team
         self.streams = streams
         self.clip = clip
-        self.comm = comm
+        self.comm = comm if comm and comm.size > 1 else None
         self.stream_name = stream_name
         self.loss: float | None = None
+        self.tally: Array = None
         self.norm: float | None = None
         self.results: list[Any] = []
         self.flat = module.flat
@@ -116,13 +109,15 @@ class GradientStep:
         position: tuple[int, int],
         *,
         total_rows: int | None = None,
+        tallies: Array = None,
     ) -> float | None:
         """One step on range(rows); returns `loss`.
 
         loss_fn(tape, shard, rows_slice) -> (loss, result) must do with an empty slice, which a small last
         batch gives (every op does). The loss is weighted by 1/total_rows, so that the shards' losses add up.
         position: (epoch, step), names the noise of this step. total_rows: rows on all machines; default rows.
-        Raises NonFiniteLoss, before the update, where the loss is at hand (CPU).
+        tallies: (shards, k) float64 that loss_fn fills with more to be summed; over machines they travel with
+        the loss. Raises NonFiniteLoss, before the update, where the loss is at hand (CPU, several machines).
         """
         total = rows if total_rows is None else total_rows
         shards = self.team.shards
@@ -138,6 +133,7 @@ class GradientStep:
 
         outcomes = self.team.map(forward_backward)
         self.results = [result for _, result in outcomes]
+        self.tally = None if tallies is None else tallies.sum(0)
         self.loss = self._total_loss([loss for loss, _ in outcomes])
         self._update(lr, position)
         return self.loss
@@ -146,16 +142,28 @@ class GradientStep:
         return self.streams.get(self.stream_name, *position)
 
     def _total_loss(self, losses: list[Array]) -> float | None:
-        if self.backend.name != "cpu":
+        if self.backend.name != "cpu" and self.comm is None:
             return None
-        total = math.fsum(float(loss) for loss in losses)
-        if self.comm:  # all machines must see the same, or one would wait for ever
-            shared = np.array([total])
-            self.comm.all_sum(shared)
-            total = float(shared[0])
+        total = math.fsum(float(self.backend.to_host(loss)) for loss in losses)
+        if self.comm:
+            total = self._over_machines(total)
         if not math.isfinite(total):
-            raise NonFiniteLoss(total, self.not_finite())
+            raise NonFiniteLoss(total, self._names_of_all())
         return total
+
+    def _over_machines(self, loss: float) -> float:
+        """Loss and tally summed in one message: all machines see the same, or one would wait for ever."""
+        assert self.comm is not None
+        tally = np.zeros(0) if self.tally is None else self.backend.to_host(self.tally)
+        message = np.concatenate([[loss], tally])
+        self.comm.all_sum(message)
+        self.tally = None if self.tally is None else message[1:]
+        return float(message[0])
+
+    def _names_of_all(self) -> list[str]:
+        """What is not finite, on any machine."""
+        found = self.comm.gather(self.not_finite()) if self.comm else [self.not_finite()]
+        return list(dict.fromkeys(name for names in found for name in names))[:NAMES_TOLD]
 
     # -- update --------------------------------------------------------------------------------------
     def _pieces(self) -> list[Piece]:

@@ -21,7 +21,7 @@ def team(request: pytest.FixtureRequest) -> Iterator[Team]:
 
 
 def within_limit(act: Callable[[], Any]) -> Any:
-    """What `act` returns or raises, from a thread of its own: a deadlock fails the test, but ends it."""
+    """What `act` returns or raises, from a thread of its own: a deadlock fails the test and no more."""
     outcome: list[Any] = []
 
     def run() -> None:

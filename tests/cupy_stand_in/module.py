@@ -3,17 +3,16 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from cupy_stand_in import memory, streams
 from cupy_stand_in.counts import counts
+from cupy_stand_in.cuda import StandIn, build_cuda, module_of
 from cupy_stand_in.device_array import ndarray, refuse_undefined_cast, unwrap, wrap
-from cupy_stand_in.manifest import NAMES, VERSION, check_call, missing
-from cupy_stand_in.raw import CompileException, RawKernel, RawModule
+from cupy_stand_in.manifest import NAMES, VERSION, check_call
+from cupy_stand_in.raw import RawKernel, RawModule
 
-DRIVER, RUNTIME, NVRTC = 12080, 12090, (12, 9)
 TAKES_SEQUENCE = frozenset(
     [
         "concatenate",
@@ -67,15 +66,6 @@ REPLACED = frozenset(
 ALLOCATE = frozenset(
     ["zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "eye", "identity", "arange", "linspace"]
 )
-
-
-class StandIn(ModuleType):
-    """A module that tells a name CuPy lacks from one that only the stand-in lacks."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise missing(self.__name__, name)
 
 
 def _function(
@@ -198,54 +188,8 @@ def _build_cupy() -> StandIn:
     linalg = StandIn("cupy.linalg")
     _numpy_names(linalg, np.linalg)
     cupy.linalg = linalg  # type: ignore[attr-defined]
-    cupy.cuda = _build_cuda()  # type: ignore[attr-defined]
+    cupy.cuda = build_cuda()  # type: ignore[attr-defined]
     return cupy
-
-
-def _device_properties(device: int) -> dict[str, Any]:
-    streams._check_device(device)
-    return {"name": b"stand-in", "totalGlobalMem": memory.DEVICE_BYTES, "major": 8, "minor": 0,
-            "multiProcessorCount": 4, "warpSize": 32, "maxThreadsPerBlock": 1024}  # fmt: skip
-
-
-def _module(name: str, **names: Any) -> StandIn:
-    made = StandIn(name)
-    for key, value in names.items():
-        setattr(made, key, value)
-    return made
-
-
-def _build_cuda() -> StandIn:
-    runtime = _module(
-        "cupy.cuda.runtime",
-        CUDARuntimeError=streams.CUDARuntimeError,
-        getDeviceCount=lambda: streams.DEVICES,
-        getDevice=lambda: 0,
-        setDevice=streams._check_device,
-        driverGetVersion=lambda: DRIVER,
-        runtimeGetVersion=lambda: RUNTIME,
-        getDeviceProperties=_device_properties,
-        memGetInfo=lambda: streams.Device(0).mem_info,
-        deviceSynchronize=lambda: streams.Device(0).synchronize(),
-    )
-    return _module(
-        "cupy.cuda",
-        runtime=runtime,
-        nvrtc=_module("cupy.cuda.nvrtc", getVersion=lambda: NVRTC),
-        compiler=_module("cupy.cuda.compiler", CompileException=CompileException),
-        memory=_module(
-            "cupy.cuda.memory", OutOfMemoryError=memory.OutOfMemoryError, MemoryPool=memory.MemoryPool
-        ),
-        is_available=lambda: True,
-        Device=streams.Device,
-        Stream=streams.Stream,
-        Event=streams.Event,
-        MemoryPool=memory.MemoryPool,
-        get_current_stream=streams.get_current_stream,
-        get_device_id=lambda: 0,
-        get_local_runtime_version=lambda: RUNTIME,
-        alloc_pinned_memory=lambda size: memory.pinned(size, np.uint8),
-    )
 
 
 def _scatter_add(a: ndarray, slices: Any, value: Any) -> None:
@@ -271,7 +215,7 @@ def _build_cupyx() -> StandIn:
         with np.errstate(all="ignore"):
             return wrap(1 / np.sqrt(x._host))
 
-    return _module(
+    return module_of(
         "cupyx", scatter_add=_scatter_add, rsqrt=rsqrt, empty_pinned=memory.pinned, zeros_pinned=zeros_pinned,
         empty_like_pinned=empty_like_pinned,
     )  # fmt: skip

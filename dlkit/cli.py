@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -28,6 +28,9 @@ class Entry(NamedTuple):
     """Equal to the command's own first line of help (a test)."""
     section: str = "Train"
 
+
+LAUNCHED = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+"""Environment variables of processes that mpiexec or srun started."""
 
 FINISHED = "Use a finished run"
 HELPERS = "Help with it all"
@@ -188,6 +191,26 @@ def _run(commands: Commands, args: list[str], debug: bool) -> int:
         return 0
     except click.exceptions.Exit as done:
         return done.exit_code
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        raised = error
+        return _one_voice(lambda: _report(raised, debug))
+
+
+def _one_voice(report: Callable[[], int]) -> int:
+    """Of several processes that a launcher started, one reports what all of them run into."""
+    if not any(name in os.environ for name in LAUNCHED):
+        return report()
+    from dlkit.backend.launch import one_voice
+
+    return one_voice(report)
+
+
+def _report(raised: BaseException, debug: bool) -> int:
+    """Tell what was raised; returns the exit code."""
+    try:
+        raise raised
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return 2
@@ -208,8 +231,6 @@ def _run(commands: Commands, args: list[str], debug: bool) -> int:
         return stop.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
-    except BrokenPipeError:
-        raise
     except MemoryError as error:
         _trace(debug)
         return _tell(f"out of memory{f': {error}' if str(error) else ''}", 1)

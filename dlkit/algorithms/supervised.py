@@ -30,7 +30,7 @@ from dlkit.kernels.gather import gather_rows
 from dlkit.nn import optimizers, schedules
 from dlkit.nn.module import Module
 from dlkit.nn.parameter import Flat
-from dlkit.nn.step import GradientStep, NonFiniteLoss
+from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows
 from dlkit.nn.summary import layer_table, step_bytes
 from dlkit.readers.batches import Batches
 from dlkit.readers.dataset import Dataset, TrainingData
@@ -128,6 +128,7 @@ class Supervised(Algorithm):
             self.context.team,
             self.context.streams,
             clip=recipe.optimizer.clip,
+            comm=self.context.comm,
         )
         self.lr = recipe.optimizer.lr
         self.sums = self.context.backend.zeros((self.context.team.shards, self.objective.totals), np.float64)
@@ -143,7 +144,7 @@ class Supervised(Algorithm):
 
     def describe(self) -> Description:
         layers = [LayerRow(*row) for row in layer_table(self.model, self.input_shape)]
-        rows = min(len(self.train), self.batches.size) if hasattr(self, "train") else 1
+        rows = -(-self.batches.size // self.context.comm.size) if hasattr(self, "train") else 1
         return Description(
             data=self.data.summary() if hasattr(self, "data") else "",
             layers=layers,
@@ -158,28 +159,33 @@ class Supervised(Algorithm):
         if skip == 0:
             self.sums[...] = 0
             self.rows_seen = 0
-        steps = self.batches.steps
+        steps, comm = self.batches.steps, self.context.comm
         for number, batch in self.batches.epoch(epoch, skip):
             self.lr = self.schedule.lr(epoch - 1 + number / steps)
-            loss = self._learn(self.context.backend.asarray(batch), (epoch, number))
+            mine = batch[shard_rows(len(batch), comm.size, comm.rank)]
+            loss = self._learn(self.context.backend.asarray(mine), len(batch), (epoch, number))
             yield Progress(number, steps, len(batch), loss)
 
-    def _learn(self, batch: Any, position: tuple[int, int]) -> float | None:
-        """One gradient step on the rows `batch` (indices); the mean loss where it is at hand."""
-        n = len(batch)
+    def _learn(self, batch: Any, n: int, position: tuple[int, int]) -> float | None:
+        """One gradient step on rows `batch` (indices; of n on all machines); the mean loss where at hand."""
+        several = self.context.comm.size > 1
+        sums = self.context.backend.zeros(self.sums.shape, np.float64) if several else self.sums
 
         def loss(tape: Tape, shard: int, rows: slice) -> Any:
             index = batch[rows]
             f = self.model(tape, tape.constant(self._inputs(tape, self.train, index)))
             total, measures = self.objective.loss(tape, f, self.train.y[index], 1 / n)
             for k, values in enumerate(measures):
-                self.sums[shard, k] += values.sum(dtype=np.float64)
+                sums[shard, k] += values.sum(dtype=np.float64)
             return total, None
 
         try:
-            mean = self.step(n, loss, self.lr, position)
+            tallies = sums if several else None
+            mean = self.step(len(batch), loss, self.lr, position, total_rows=n, tallies=tallies)
         except NonFiniteLoss as error:
             raise NonFinite(error.value, ", ".join(error.arrays) or "the loss itself") from error
+        if several:
+            self.sums[0] += self.context.backend.asarray(self.step.tally, np.float64)
         self.rows_seen += n
         return mean
 
@@ -215,17 +221,20 @@ class Supervised(Algorithm):
         size = max(EVALUATION_ROWS // passes, 1)
         starts = range(0, n, size)
         arange = self.context.backend.asarray(np.arange(n))
-        results: list[Any] = [None] * len(starts)
+        team, comm = self.context.team, self.context.comm
+        mine = range(len(starts))[shard_rows(len(starts), comm.size, comm.rank)]
+        results: list[Any] = [None] * len(mine)
 
         def work(shard: int) -> None:
             tape = self._tapes[shard]
-            for k in range(shard, len(starts), self.context.team.shards):
+            for j in range(shard, len(mine), team.shards):
+                k = mine[j]
                 rng = self.context.streams.get(noise, k) if noise else None
                 tape.begin(training=False, noise=noise is not None, rng=rng)
-                results[k] = fn(tape, arange[starts[k] : starts[k] + size])
+                results[j] = fn(tape, arange[starts[k] : starts[k] + size])
 
-        self.context.team.map(work)
-        return results
+        team.map(work)
+        return [result for part in comm.gather(results) for result in part]
 
     def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
         """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc")."""
@@ -313,7 +322,7 @@ class Supervised(Algorithm):
         self.step.optimizer.load(state["optimizer"])
         self.schedule.load(state["schedule"])
         self.lr = state["epoch"]["lr"]
-        self.sums[...] = self.context.backend.asarray(state["epoch"]["sums"])
+        self.sums[...] = self.context.backend.asarray(state["epoch"]["sums"], np.float64)
         self.rows_seen = state["epoch"]["rows"]
         self.noise_variance = state["noise_variance"]
 

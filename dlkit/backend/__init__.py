@@ -70,9 +70,15 @@ class Backend:
 
 
 def open_backend(
-    device: str = "cpu", *, dtype: str = "float32", memory_limit: int | None = None, tf32: bool = False
+    device: str = "cpu",
+    *,
+    dtype: str = "float32",
+    memory_limit: int | None = None,
+    tf32: bool = False,
+    local_rank: int = 0,
 ) -> Backend:
-    """The backend for `device`: "cpu", "gpu" (the first one) or "gpu:N".
+    """The backend for `device`: "cpu", "gpu" (of several processes on a machine each gets the one that its
+    local_rank counts to, beginning anew after the last) or "gpu:N".
 
     memory_limit: bytes that the GPU's memory pool may take. tf32: let matrix products round their float32
     inputs to 10 bits of mantissa. Both concern the GPU only.
@@ -87,4 +93,5 @@ def open_backend(
         raise UsageError(f"device: expected cpu, gpu or gpu:N, got {device!r}")
     from dlkit.backend.gpu import open_gpu
 
-    return open_gpu(int(number or 0), dtype=dtype, memory_limit=memory_limit, tf32=tf32)
+    chosen = int(number) if number else None
+    return open_gpu(chosen, local_rank, dtype=dtype, memory_limit=memory_limit, tf32=tf32)

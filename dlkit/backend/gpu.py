@@ -42,12 +42,18 @@ class GPU(Backend):
         return min(free, limit - int(pool.used_bytes())) if limit else free
 
 
-def open_gpu(number: int, *, dtype: str, memory_limit: int | None, tf32: bool) -> GPU:
-    """Device `number`, checked by a small product. Raises UserError (one line) where it cannot be used."""
+def open_gpu(
+    number: int | None, local_rank: int = 0, *, dtype: str, memory_limit: int | None, tf32: bool
+) -> GPU:
+    """Device `number` (None: by local_rank), checked by a small product.
+
+    Raises UserError (one line) where it cannot be used.
+    """
     # cuBLAS reads this when its handle is made: at the first product, so set it before any.
     os.environ["CUPY_TF32"] = "1" if tf32 else "0"
     cupy = _import_cupy()
     count = _device_count(cupy)
+    number = local_rank % count if number is None else number
     if number >= count:
         there = "gpu:0 only" if count == 1 else f"gpu:0 to gpu:{count - 1}"
         raise UserError(f"there is no gpu:{number}", hint=f"found {there}")

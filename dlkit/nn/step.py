@@ -225,6 +225,8 @@ class GradientStep:
             mine = self.team.all_sum(shard, array)
             if self.comm is None:
                 return mine
+            if mine is array:  # a single shard's own, which the op goes on using
+                mine = array.copy()
             if shard == 0:
                 self.comm.all_sum(mine)
             else:

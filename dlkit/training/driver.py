@@ -9,9 +9,9 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from dlkit.algorithms.protocol import Algorithm
+from dlkit.backend.machines import Alone, Comm
 from dlkit.errors import DataError, Problem, RecipeError, UserError
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training.checkpoint import Checkpoint, load
@@ -25,33 +25,37 @@ from dlkit.training.rundir import BEST, CHECKPOINT, RECIPE, SUMMARY, RunDirector
 from dlkit.training.session import Session, open_context, prepare
 
 
-def run(algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions, *, comm: Any = None) -> None:
+def run(
+    algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions, *, comm: Comm | None = None
+) -> None:
     """Train what `recipe` says into `options.directory`; a recipe with folds or variants trains each of them.
 
-    `comm`: None, or the communicator (`rank`, `size`) of several machines; rank 0 alone writes.
+    `comm`: the ranks of several machines, which all call this; rank 0 alone writes. None: there is one.
     Raises UserError and its kinds, Interrupted (state saved).
     """
     _check_watched(algorithm, recipe)
+    comm = comm or Alone()
     if recipe.folds or recipe.variants:
         from dlkit.training.family import show_family, train_family
 
         if options.dry_run:
-            show_family(algorithm, recipe, options)
+            show_family(algorithm, recipe, options, comm=comm)
         else:
             train_family(algorithm, recipe, options, comm=comm)
     elif options.dry_run:
-        show(algorithm, recipe, options)
+        show(algorithm, recipe, options, comm=comm)
     else:
         train(algorithm, recipe, options, comm=comm)
 
 
-def show(algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions) -> None:
+def show(algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions, *, comm: Comm) -> None:
     """--dry-run: read, build, print what would be trained; write nothing."""
-    display = Display(quiet=options.quiet, verbose=options.verbose)
-    prepared = prepare(algorithm, recipe, options, display)
+    display = Display(quiet=options.quiet or comm.rank > 0, verbose=options.verbose)
+    prepared = prepare(algorithm, recipe, options, display, comm=comm)
     lines = dry_run(prepared.algorithm.describe(), prepared.recipe, prepared.algorithm.epochs)
     prepared.close()
-    print("\n".join(lines), flush=True)
+    if comm.rank == 0:
+        print("\n".join(lines), flush=True)
 
 
 def train(
@@ -59,26 +63,26 @@ def train(
     recipe: TrainingRecipe,
     options: RunOptions,
     *,
-    comm: Any = None,
+    comm: Comm,
     ready: Callable[[], None] = lambda: None,
 ) -> Figures:
     """One run. Returns the figures of its summary.json.
 
     `ready` is called once the data are read and the model is built, before anything is written.
     """
-    writes = comm is None or comm.rank == 0
+    writes = comm.rank == 0
     display = Display(quiet=options.quiet or not writes, verbose=options.verbose, unit=algorithm.UNIT)
     path = options.directory
     with RunDirectory(path, resume=options.resume, force=options.force, writes=writes) as directory:
-        directory.check()
-        earlier = earlier_run(directory, algorithm, recipe) if options.resume else None
+        comm.once(directory.check)
+        earlier = comm.once(lambda: earlier_run(directory, algorithm, recipe)) if options.resume else None
         if earlier and earlier.nothing_left(recipe):
             display.note(f"{path} is finished (epochs done: {earlier.record.epoch}); nothing to do")
-            figures = _summary(directory)
+            figures = comm.once(lambda: _summary(directory))
         else:
             if options.resume and earlier is None:
                 display.note(f"nothing to resume in {path}: a fresh start")
-            prepared = prepare(algorithm, recipe, options, display, earlier)
+            prepared = prepare(algorithm, recipe, options, display, earlier, comm)
             try:
                 session = Session(prepared, directory, display, options, given=recipe, earlier=earlier)
                 figures = session.go(ready)

@@ -20,7 +20,7 @@ from dlkit.training.rundir import cannot
 PACKAGES = ("numpy", "numba", "h5py", "pydantic")
 
 
-def session(backend: Backend, threads: int) -> dict[str, Any]:
+def session(backend: Backend, threads: int, ranks: int = 1) -> dict[str, Any]:
     """The circumstances of one start of a run."""
     return {
         "started": now(),
@@ -34,6 +34,7 @@ def session(backend: Backend, threads: int) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "device": backend.device,
         "threads": threads,
+        "ranks": ranks,
         "git_revision": git_revision(),
     }
 
@@ -91,6 +92,14 @@ def fingerprints(paths: Iterable[Path]) -> list[dict[str, Any]]:
         except OSError as error:
             raise cannot("read", path, error) from error
     return found
+
+
+def refuse_unequal_inputs(by_rank: list[list[dict[str, Any]]]) -> None:
+    """Every rank of a run must have read the same bytes. Raises UserError naming the file that differs."""
+    for rank, inputs in enumerate(by_rank):
+        for mine, theirs in zip(by_rank[0], inputs, strict=True):
+            if mine["sha256"] != theirs["sha256"]:
+                raise UserError(f"{mine['path']} differs between the machines of rank 0 and rank {rank}")
 
 
 def refuse_changed_inputs(before: Any, inputs: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlkit.algorithms.protocol import Algorithm
+from dlkit.backend.machines import Comm
 from dlkit.errors import Problem, RecipeError, UserError
 from dlkit.recipe.resolve import changed, variant
 from dlkit.recipe.schema import TrainingRecipe
@@ -50,13 +51,16 @@ def members_of(recipe: TrainingRecipe) -> list[Member]:
     ]
 
 
-def show_family(algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions) -> None:
+def show_family(
+    algorithm: type[Algorithm], recipe: TrainingRecipe, options: RunOptions, *, comm: Comm
+) -> None:
     """--dry-run of a family: each variant, and of folds the first."""
     members = members_of(recipe)
     for member in members if recipe.variants else members[:1]:
-        print(f"{member.name}:" if recipe.variants else f"{member.name} of {len(members)}:", flush=True)
+        if comm.rank == 0:
+            print(f"{member.name}:" if recipe.variants else f"{member.name} of {len(members)}:", flush=True)
         inner = show_family if member.recipe.folds else show
-        inner(algorithm, member.recipe, options)
+        inner(algorithm, member.recipe, options, comm=comm)
 
 
 def train_family(
@@ -64,7 +68,7 @@ def train_family(
     recipe: TrainingRecipe,
     options: RunOptions,
     *,
-    comm: Any = None,
+    comm: Comm,
     ready: Callable[[], None] = lambda: None,
 ) -> Figures:
     """Train every member that is not finished. Returns the figures of the family's summary.json.
@@ -81,7 +85,7 @@ class _Family:
         algorithm: type[Algorithm],
         recipe: TrainingRecipe,
         options: RunOptions,
-        comm: Any,
+        comm: Comm,
         ready: Callable[[], None],
     ) -> None:
         self.algorithm = algorithm
@@ -90,7 +94,7 @@ class _Family:
         self.comm = comm
         self.ready = ready
         self.members = members_of(recipe)
-        self.writes = comm is None or comm.rank == 0
+        self.writes = comm.rank == 0
         self.display = Display(quiet=options.quiet or not self.writes, verbose=options.verbose)
         self.directory = RunDirectory(
             options.directory, resume=options.resume, force=options.force, writes=self.writes
@@ -101,7 +105,7 @@ class _Family:
         figures: dict[str, Figures] = {}
         failed: dict[str, Diverged] = {}
         with self.directory:
-            self.directory.check()
+            self.comm.once(self.directory.check)
             for member in self.members:
                 self.display.note(f"-- {member.name}")
                 try:
@@ -109,7 +113,8 @@ class _Family:
                 except Diverged as error:
                     self.display.note(f"error: {error}")
                     failed[member.name] = error
-            self._compare(list(figures))
+            if self.writes:
+                self._compare(list(figures))
             if failed:
                 done = f"{len(figures)} of {len(self.members)} members are trained"
                 raise UserError(f"{done}; these failed: {', '.join(failed)}")

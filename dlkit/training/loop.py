@@ -44,6 +44,7 @@ class TrainingLoop:
         pace: float | None = None,
     ) -> None:
         self.algorithm = algorithm
+        self.comm = algorithm.context.comm
         self.record = record
         self.timing = timing
         self.directory = directory
@@ -67,15 +68,15 @@ class TrainingLoop:
             while record.epoch < epochs and not record.stopped:
                 self._train(record.epoch + 1)
                 self._end_epoch(epochs)
-                if self.signals.received:
-                    self._leave()
+                if signum := self.comm.heed(self.signals.received):
+                    self._leave(signum)
                 if self.pace.due_after_epoch():
                     self.save()
                 elif self.table_pace.due_after_epoch():
                     self._save_tables()
         finally:
             self.display.close()
-        self.save()
+        self.comm.once(self.save)
 
     # -- one epoch ------------------------------------------------------------------------------
     def _train(self, epoch: int) -> None:
@@ -85,8 +86,8 @@ class TrainingLoop:
         try:
             for progress in self.algorithm.train_epoch(epoch, skip=record.step):
                 self._count(epoch, progress)
-                if self.signals.received:
-                    self._leave()
+                if signum := self.comm.heed(self.signals.received):
+                    self._leave(signum)
                 if self.pace.due_inside_epoch():
                     self.save()
         except NonFinite as error:
@@ -128,7 +129,7 @@ class TrainingLoop:
             patience=stopping.patience if stopping else None,
             min_delta=stopping.min_delta if stopping else 0.0,
         )
-        if best and self.recipe.keep == "best":
+        if best and self.recipe.keep == "best" and self.directory.writes:
             # A copy, for a state may be views of live arrays; the rows are put in when it is written.
             tree = self.record.to_tree(self.recipe_text, self.algorithm.state(), metrics=False)
             self._best = copy.deepcopy(tree)
@@ -171,16 +172,15 @@ class TrainingLoop:
         self.directory.write(METRICS, self.record.table.to_csv())
         self.table_pace.saved(began)
 
-    def _leave(self) -> None:
-        self.save()
-        assert self.signals.received is not None
+    def _leave(self, signum: int) -> None:
+        self.comm.once(self.save)  # the others wait: who leaves first must not end the job
         record = self.record
         place = (
             f"in epoch {record.epoch + 1} after step {record.step}"
             if record.step
             else f"after epoch {record.epoch}"
         )
-        raise Interrupted(self.signals.received, f"stopped {place}, saved; --resume goes on")
+        raise Interrupted(signum, f"stopped {place}, saved; --resume goes on")
 
 
 def watched_column(columns: tuple[Column, ...], recipe: Any, row: Mapping[str, Number]) -> Column | None:

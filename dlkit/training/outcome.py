@@ -43,14 +43,19 @@ def finish(loop: TrainingLoop, about: dict[str, Any], parameters: int) -> Figure
 def _load_best(loop: TrainingLoop, epoch: int) -> Tree:
     """Put the best epoch's state into the algorithm. Returns its checkpoint's tree."""
     path = loop.directory.path / BEST
+    tree = loop.comm.once(lambda: _read_best(loop, path, epoch))
+    with fitting(loop.algorithm.command, path):
+        loop.algorithm.load(tree["state"])
+    return tree
+
+
+def _read_best(loop: TrainingLoop, path: Path, epoch: int) -> Tree:
     tree = load(path, command=loop.algorithm.command).tree
     found = tree.get("position", {}).get("epoch")
     if found != epoch:  # a crash between best.h5 and checkpoint.h5, and then fewer epochs than before
         raise UserError(
             f"{path} is of epoch {found}, not {epoch}", hint=f"resume with --epochs {found} or more"
         )
-    with fitting(loop.algorithm.command, path):
-        loop.algorithm.load(tree["state"])
     return tree
 
 

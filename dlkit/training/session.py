@@ -7,6 +7,7 @@ from typing import Any
 
 from dlkit.algorithms.protocol import Algorithm, Context
 from dlkit.backend import open_backend
+from dlkit.backend.machines import Alone, Comm
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team, granted_threads, hold_blas_at_one_thread
 from dlkit.errors import Interrupted
@@ -40,19 +41,34 @@ class Prepared:
 
 
 def open_context(
-    recipe: TrainingRecipe, threads: int | None, display: Display | None, base: Path | None
+    recipe: TrainingRecipe,
+    threads: int | None,
+    display: Display | None,
+    base: Path | None,
+    comm: Comm | None = None,
 ) -> tuple[Any, Context]:
     """The recipe with its shards settled, and what an algorithm is given. Raises UserError (no such GPU)."""
     hold_blas_at_one_thread()
+    comm = comm or Alone()
+    comm.fixed_order = recipe.deterministic
     backend = open_backend(
-        recipe.device, dtype=recipe.dtype, memory_limit=recipe.memory_limit, tf32=recipe.tf32
+        recipe.device,
+        dtype=recipe.dtype,
+        memory_limit=recipe.memory_limit,
+        tf32=recipe.tf32,
+        local_rank=comm.local_rank,
     )
-    threads = threads or granted_threads()
+    threads = threads or own_threads(comm)
     if recipe.shards == "auto":  # one GPU is one shard: threads would only queue for it
-        recipe = changed(recipe, shards=threads if backend.name == "cpu" else 1)
+        recipe = changed(recipe, shards=comm.broadcast(threads if backend.name == "cpu" else 1))
     team = Team(threads, int(recipe.shards))
     log = display.note if display else (lambda line: None)
-    return recipe, Context(backend, Streams(recipe.seed), team, base=base, log=log)
+    return recipe, Context(backend, Streams(recipe.seed), team, base=base, log=log, comm=comm)
+
+
+def own_threads(comm: Comm) -> int:
+    """Threads granted to this rank: ranks on the same cores divide them."""
+    return max(1, granted_threads() // comm.sharers)
 
 
 def prepare(
@@ -61,13 +77,15 @@ def prepare(
     options: RunOptions,
     display: Display,
     earlier: Earlier | None = None,
+    comm: Comm | None = None,
 ) -> Prepared:
     """Read the data and build the model; nothing is written. Raises DataError with file:line."""
     if earlier:
         recipe = changed(recipe, shards=earlier.recipe.shards)
     base = options.recipe_path.parent if options.recipe_path else None
-    threads = options.threads or granted_threads()
-    recipe, context = open_context(recipe, threads, display, base)
+    comm = comm or Alone()
+    threads = options.threads or own_threads(comm)
+    recipe, context = open_context(recipe, threads, display, base, comm)
     try:
         made = algorithm(recipe, context)
         made.read_data()
@@ -94,6 +112,7 @@ class Session:
         self.algorithm = prepared.algorithm
         self.recipe = prepared.recipe
         self.threads = prepared.threads
+        self.comm = prepared.algorithm.context.comm
         self.directory = directory
         self.display = display
         self.options = options
@@ -113,26 +132,34 @@ class Session:
         description = self.algorithm.describe()
         for line in heading(description, self.recipe):
             self.display.note(line)
+        if self.comm.size > 1:
+            self.display.note(f"ranks  {self.comm.size}, {self.threads} threads each")
+        inputs = self._inputs()
         with Signals(quiet=self.display.quiet) as signals:
             signals.at_once = True
-            about = self._open_directory(ready)
+            about = self.comm.once(lambda: self._open_directory(ready, inputs))
             loop = self._loop(signals)
             signals.at_once = False
             loop.run()
             signals.at_once = True
-            if signals.received:
-                raise Interrupted(signals.received, "trained and saved; --resume does the rest")
+            if signum := self.comm.agree(signals.received):
+                raise Interrupted(signum, "trained and saved; --resume does the rest")
             return finish(loop, about, description.parameters)
 
-    def _open_directory(self, ready: Callable[[], None]) -> dict[str, Any]:
-        """Make the directory this run's: recipe.yaml and environment.json. Returns the latter."""
+    def _inputs(self) -> list[dict[str, Any]]:
+        """Fingerprints of the files read, which must be the same on every rank."""
         inputs = environment.fingerprints(self.algorithm.inputs())
+        environment.refuse_unequal_inputs(self.comm.gather(inputs))
+        return inputs
+
+    def _open_directory(self, ready: Callable[[], None], inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Make the directory this run's: recipe.yaml and environment.json. Returns the latter."""
         before = self.earlier.environment if self.earlier else {}
         environment.refuse_changed_inputs(before.get("inputs"), inputs)
         ready()
         self.directory.begin()
         self.directory.remove(SUMMARY)
-        session = environment.session(self.algorithm.context.backend, self.threads)
+        session = environment.session(self.algorithm.context.backend, self.threads, self.comm.size)
         if before:
             about = before | {"resumed": [*before.get("resumed", []), session]}
         else:
@@ -144,7 +171,8 @@ class Session:
     def _loop(self, signals: Signals) -> TrainingLoop:
         timing = Timing()
         if self.earlier:
-            timing.go_on(self.directory.read_text(TIMING) or "", self.record.epoch)
+            text = self.comm.once(lambda: self.directory.read_text(TIMING) or "")
+            timing.go_on(text, self.record.epoch)
             self.display.note(f"resuming after epoch {self.record.epoch}, step {self.record.step}")
         return TrainingLoop(
             self.algorithm,

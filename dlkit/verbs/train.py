@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dlkit.algorithms.protocol import Algorithm
+from dlkit.backend.launch import open_machines
 from dlkit.errors import UsageError
 from dlkit.recipe.document import load_document
 from dlkit.recipe.emit import to_yaml
@@ -114,6 +115,7 @@ def _device_options() -> list[click.Option]:
 
 def train(name: str, algorithm: type[Algorithm], values: dict[str, Any]) -> None:
     """What a training command does with its parsed options."""
+    comm = open_machines()
     _refuse_conflicts(values)
     source: str | None = values["source"]
     recipe_path: Path | None = values["recipe"]
@@ -121,9 +123,12 @@ def train(name: str, algorithm: type[Algorithm], values: dict[str, Any]) -> None
         if recipe_path is not None:
             raise UsageError(f"two recipes: {source} and {recipe_path}", hint="give one")
         recipe_path, source = Path(source), None
+    if comm.size > 1 and "-" in (source, str(recipe_path)):
+        raise UsageError("standard input reaches one rank only", hint="name a file")
     recipe = resolved(algorithm, recipe_path, source, values)
     if values["print_config"]:
-        click.echo(to_yaml(recipe), nl=False)
+        if comm.rank == 0:
+            click.echo(to_yaml(recipe), nl=False)
         return
     options = RunOptions(
         directory=values["output"] or default_directory(name, source, recipe_path),
@@ -138,7 +143,7 @@ def train(name: str, algorithm: type[Algorithm], values: dict[str, Any]) -> None
     )
     from dlkit.training.driver import run
 
-    run(algorithm, recipe, options)
+    run(algorithm, recipe, options, comm=comm)
 
 
 def _refuse_conflicts(values: dict[str, Any]) -> None:

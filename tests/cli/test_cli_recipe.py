@@ -28,7 +28,7 @@ class Driver(ModuleType):
         self.asked: list[Any] = []
         self.error: BaseException | None = None
 
-    def run(self, algorithm: Any, recipe: Any, options: Any) -> None:
+    def run(self, algorithm: Any, recipe: Any, options: Any, *, comm: Any = None) -> None:
         self.asked.append(SimpleNamespace(algorithm=algorithm, recipe=recipe, options=options))
         if self.error is not None:
             raise self.error

@@ -134,8 +134,6 @@ class DataSpec(Spec):
         rows_given = self.train_rows is not None or self.test_rows is not None
         if self.test is not None and (self.fold is not None or self.test_rows is not None):
             raise ValueError("test: the test set is given by fold or test_rows already")
-        if self.fold is None and any("{fold}" in (name or "") for name in (self.train_rows, self.test_rows)):
-            raise ValueError("train_rows, test_rows: {fold} needs the key fold (or folds)")
         if self.fold is not None and rows_given:
             given = [name for name in (self.train_rows, self.test_rows) if name is not None]
             if not all("{fold}" in name for name in given):

@@ -244,7 +244,6 @@ def test_schema_survives_a_checkpoint(write):
         {"delimiter": '"'},
         {"fold": {"index": 3, "of": 3}},
         {"fold": {"index": 0, "of": 3}, "test": 5},
-        {"train_rows": "r_{fold}"},
         {"train_rows": "r", "fold": {"index": 0, "of": 3}},
         {"test": "t.csv", "test_rows": "r"},
         {"components": 3},
@@ -256,6 +255,12 @@ def test_schema_survives_a_checkpoint(write):
 def test_impossible_specs(spec):
     with pytest.raises(ValidationError):
         DataSpec(train="x", **spec)
+
+
+def test_row_files_of_folds_need_a_fold(write):
+    write("a,b\n1,2\n3,4\n")
+    with pytest.raises(DataError, match="r_{fold}: {fold} stands for the index of a fold"):
+        read(train_rows="r_{fold}")
 
 
 def test_embedded_digits_golf_diabetes_and_sine(embedded):

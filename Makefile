@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 BIN   := .venv/bin
 RUN   := $(BIN)/python -m
 DLKIT := $(RUN) dlkit
-PIP   := -m pip --disable-pip-version-check --quiet install
+PIP   := -m pip --disable-pip-version-check -qq install
 
 # The peers' packages stay out of .venv. PEER_PYTHON=<a python that has the peer> installs nothing.
 PEER_PYTHON ?= .bench-venv/bin/python

@@ -122,7 +122,8 @@ class Ratio:
     pairs: int
 
     def __str__(self) -> str:
-        return f"{self.median:.2f}× ({self.low:.2f}–{self.high:.2f}, {self.pairs} pairs)"
+        pairs = "1 pair" if self.pairs == 1 else f"{self.pairs} pairs"
+        return f"{self.median:.2f}× ({self.low:.2f}–{self.high:.2f}, {pairs})"
 
 
 def speed_ratio(rounds: Sequence[Sequence[Run]], ours: str, peer: str, key: str) -> Ratio:

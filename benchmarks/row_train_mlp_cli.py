@@ -10,7 +10,7 @@ from benchmarks.pairs import alternate, median_of, speed_ratio
 from benchmarks.results import bytes_text, seconds_text, table
 
 OURS, PEER = "dlkit train-mlp", "PyTorch script"
-ROWS, EPOCHS = 60_000, 5
+ROWS, EPOCHS = 60_000, 3
 
 
 def measure(options: Options) -> Section:

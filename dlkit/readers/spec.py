@@ -36,16 +36,18 @@ class DataSpec(Spec):
     valid: Part = Field(
         None,
         description="Validation set: a file, a number of rows, or a share (0 to 1) of the training rows.",
-        json_schema_extra={"aka": ["validation", "val", "dev"]},
+        json_schema_extra={"flag": "--valid", "aka": ["validation", "val", "dev"]},
     )
     test: Part = Field(
-        None, description="Test set: a file, a number of rows, or a share (0 to 1) of the training rows."
+        None,
+        description="Test set: a file, a number of rows, or a share (0 to 1) of the training rows.",
+        json_schema_extra={"flag": "--test"},
     )
     label: Reference | list[Reference] | None = Field(
         None,
         description="Label column by name or index (from 0, negative from the right); "
         "a list for several regression targets; null: the last column.",
-        json_schema_extra={"aka": ["target", "y"]},
+        json_schema_extra={"flag": "--label", "aka": ["target", "y"]},
     )
     labels: str | None = Field(
         None,
@@ -73,7 +75,7 @@ class DataSpec(Spec):
         description="Features, fitted on the training rows: range = to 0..1 (8-bit images: /255), "
         "standard = mean 0, standard deviation 1, pca or zca = whitened; "
         "auto = range for 8-bit images, else standard. Category columns stay 0/1.",
-        json_schema_extra={"aka": ["normalize", "preprocess", "scaling", "whiten"]},
+        json_schema_extra={"flag": "--scale", "aka": ["normalize", "preprocess", "scaling", "whiten"]},
     )
     components: int | float | None = Field(
         None,

@@ -52,7 +52,7 @@ def _flags_in(spec: type[Spec], value: Any, prefix: str, only: Any) -> Iterator[
         path = f"{prefix}{name}"
         default = getattr(value, name) if value is not None else _default(field)
         wish = extra(field, "flag")
-        single = _single(shape)
+        single = _single(shape, listed=isinstance(wish, str))
         if wish is not False and single is not None and (wish or (not prefix and name not in UNFLAGGED)):
             shared = not prefix and name in TrainingRecipe.model_fields
             spelled = wish if isinstance(wish, str) else "--" + name.replace("_", "-")
@@ -71,13 +71,17 @@ def _default(field: FieldInfo) -> Any:
     return None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
 
 
-def _single(shape: Shape) -> Shape | None:
-    """The shape of what a flag's text can say, None for fields that hold more than one value."""
+def _single(shape: Shape, *, listed: bool = False) -> Shape | None:
+    """The shape of what a flag's text can say, None for fields that hold more than one value.
+
+    listed: a field that holds one value or a list of them will do; the flag sets the one.
+    """
     for spec in shape.specs:
         if spec.SHORTHAND is None:
             return None
         return _single(field_shape(spec.model_fields[spec.SHORTHAND]))
-    if shape.families or shape.item is not None or not (shape.scalars or shape.choices):
+    many = shape.item is not None and not listed
+    if shape.families or many or not (shape.scalars or shape.choices):
         return None
     return shape
 

@@ -45,8 +45,11 @@ def members_of(recipe: TrainingRecipe) -> list[Member]:
             raise RecipeError(taken)
         return [Member(name, variant(recipe, name)) for name in recipe.variants]
     count = recipe.folds or 0
+    keys: dict[str, Any] = {"folds": None}
+    if getattr(getattr(recipe, "data", None), "test", None) is not None:
+        keys["data.test"] = None  # each fold in turn is the test set
     return [
-        Member(f"fold-{k + 1}", changed(recipe, {"data.fold": {"index": k, "of": count}, "folds": None}))
+        Member(f"fold-{k + 1}", changed(recipe, keys | {"data.fold": {"index": k, "of": count}}))
         for k in range(count)
     ]
 

@@ -161,8 +161,9 @@ class GradientStep:
         return float(message[0])
 
     def _names_of_all(self) -> list[str]:
-        """What is not finite, on any machine."""
+        """What is not finite, on any machine; one that was given a bad input comes first."""
         found = self.comm.gather(self.not_finite()) if self.comm else [self.not_finite()]
+        found.sort(key=lambda names: "input" not in names)
         return list(dict.fromkeys(name for names in found for name in names))[:NAMES_TOLD]
 
     # -- update --------------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ class GradientStep:
     def not_finite(self) -> list[str]:
         """Names of arrays of the last step that hold NaN or infinity, causes before consequences."""
         inputs = [(name, a) for tape in self.tapes for name, a in tape.notes if name == "input"]
-        layers = [(name, a) for tape in self.tapes for name, a in tape.notes if name != "input"]
+        layers = [(name, a) for tape in self.tapes for name, a in tape.notes if name not in ("", "input")]
         parameters = [(path, p.data) for path, p in self.flat.parameters.items()]
         gradients = [
             (f"gradient of {path}", self.flat.view(g, p))

@@ -116,6 +116,10 @@ class Algorithm(ABC):
     def read_data(self) -> None:
         """Read all inputs; raises DataError with file:line. Nothing is trained or written."""
 
+    def worthwhile_shards(self, threads: int) -> int:
+        """Parts to cut the work into where the recipe says `shards: auto`; asked after `read_data`."""
+        return threads
+
     @abstractmethod
     def build(self) -> None:
         """Make the model from recipe and data; initial weights from the stream "init"."""

@@ -30,7 +30,7 @@ from dlkit.kernels.gather import gather_rows
 from dlkit.nn import optimizers, schedules
 from dlkit.nn.module import Module
 from dlkit.nn.parameter import Flat
-from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows
+from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows, worthwhile_shards
 from dlkit.nn.summary import layer_table, step_bytes
 from dlkit.readers.batches import Batches
 from dlkit.readers.dataset import Dataset, TrainingData
@@ -52,6 +52,8 @@ class Rows:
     y: Any
     scale: Any
     shift: Any
+    first: int = 0
+    """Number of the first row in its file."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -115,6 +117,13 @@ class Supervised(Algorithm):
     def network(self, input_shape: tuple[int, ...], outputs: int) -> Module:
         """The recipe's layers and the output layer."""
 
+    def worthwhile_shards(self, threads: int) -> int:
+        model = self.network(self.shape_of(self.schema.input_shape), self.objective.outputs)
+        products = sum(parameter.size for _, parameter in model.parameters())
+        rows = len(self.data.train)
+        batch = rows if self.recipe.batch == "full" else min(self.recipe.batch, rows)
+        return worthwhile_shards(products, batch, threads)
+
     def build(self) -> None:
         recipe, data = self.recipe, self.data
         self._assemble()
@@ -161,7 +170,7 @@ class Supervised(Algorithm):
             self.rows_seen = 0
         steps, comm = self.batches.steps, self.context.comm
         for number, batch in self.batches.epoch(epoch, skip):
-            self.lr = self.schedule.lr(epoch - 1 + number / steps)
+            self.lr = self.schedule.lr(epoch - 1 + (number - 0.5) / steps)  # the middle of the step
             mine = batch[shard_rows(len(batch), comm.size, comm.rank)]
             loss = self._learn(self.context.backend.asarray(mine), len(batch), (epoch, number))
             yield Progress(number, steps, len(batch), loss)
@@ -216,8 +225,13 @@ class Supervised(Algorithm):
         sums = self.context.backend.xp.stack(self._over_chunks(len(rows), judge))
         return self.objective.figures(self.context.backend.to_host(sums).sum(0), len(rows))
 
-    def _over_chunks(self, n: int, fn: Any, *, passes: int = 1, noise: str | None = None) -> list[Any]:
-        """fn(tape, indices) for chunks of range(n), in chunk order; `noise`: stream of noise left on."""
+    def _over_chunks(
+        self, n: int, fn: Any, *, passes: int = 1, noise: str | None = None, first: int = 0
+    ) -> list[Any]:
+        """fn(tape, indices) for chunks of range(n), in chunk order; `noise`: stream of noise left on.
+
+        first: number of the first row in its file, so that each chunk of a long file draws noise of its own.
+        """
         size = max(EVALUATION_ROWS // passes, 1)
         starts = range(0, n, size)
         arange = self.context.backend.asarray(np.arange(n))
@@ -229,7 +243,7 @@ class Supervised(Algorithm):
             tape = self._tapes[shard]
             for j in range(shard, len(mine), team.shards):
                 k = mine[j]
-                rng = self.context.streams.get(noise, k) if noise else None
+                rng = self.context.streams.get(noise, first + starts[k]) if noise else None
                 tape.begin(training=False, noise=noise is not None, rng=rng)
                 results[j] = fn(tape, arange[starts[k] : starts[k] + size])
 
@@ -238,6 +252,7 @@ class Supervised(Algorithm):
 
     def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
         """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc")."""
+        noise = "mc" if samples > 1 else None
         to_host = self.context.backend.to_host
 
         def forward(tape: Tape, index: Any) -> np.ndarray:
@@ -245,8 +260,8 @@ class Supervised(Algorithm):
             f = self.model(tape, tape.constant(self._inputs(tape, rows, tiled)))
             return np.array(to_host(f.data)).reshape(samples, len(index), -1)
 
-        noise = "mc" if samples > 1 else None
-        return np.concatenate(self._over_chunks(len(rows), forward, passes=samples, noise=noise), axis=1)
+        parts = self._over_chunks(len(rows), forward, passes=samples, noise=noise, first=rows.first)
+        return np.concatenate(parts, axis=1)
 
     def test(self) -> dict[str, float]:
         figures: dict[str, float] = {}
@@ -340,8 +355,12 @@ class Supervised(Algorithm):
         samples = self._samples(options)
         answer = self._class_answer if isinstance(self.objective, Classes) else self._number_answer
         chunks = self._read(source, need_label=False)
+        first = 0
         for chunk in chunks:
-            yield answer(self._rows(chunk), samples)
+            rows = self._rows(chunk)
+            rows.first = first
+            yield answer(rows, samples)
+            first += len(chunk)
         if chunks.skipped:
             self.context.log(f"{chunks.skipped} bad rows left out; the first: {chunks.first_fault}")
         if chunks.unseen:

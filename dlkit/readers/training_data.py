@@ -157,7 +157,7 @@ class _Reading:
         """Indices of the rows that a file of row numbers names."""
         pattern = str(getattr(self.spec, key))
         if "{fold}" in pattern and self.spec.fold is None:  # `folds` sets it for each member of the family
-            raise DataError("{fold} stands for the index of a fold", where=pattern, hint="give folds or data.fold")
+            raise DataError("{fold} stands for the index of a fold", where=pattern, hint="give folds")
         name = pattern if self.spec.fold is None else pattern.replace("{fold}", str(self.spec.fold.index))
         found = resolve_path(name, self.base)
         if found.written != name and self.base is not None:

@@ -83,17 +83,30 @@ def prepare(
     if earlier:
         recipe = changed(recipe, shards=earlier.recipe.shards)
     base = options.recipe_path.parent if options.recipe_path else None
+    automatic = recipe.shards == "auto"
     comm = comm or Alone()
     threads = options.threads or own_threads(comm)
     recipe, context = open_context(recipe, threads, display, base, comm)
     try:
         made = algorithm(recipe, context)
         made.read_data()
+        if automatic and context.backend.name == "cpu":
+            settle_shards(made, threads)
         made.build()
     except BaseException:
         context.team.close()
         raise
     return Prepared(made, made.resolved_recipe(), threads)
+
+
+def settle_shards(algorithm: Algorithm, threads: int) -> None:
+    """Fewer shards than threads where the data and model, known now, are too small to share out."""
+    context = algorithm.context
+    shards = context.comm.broadcast(algorithm.worthwhile_shards(threads))
+    if shards != context.team.shards:
+        context.team.close()
+        context.team = Team(threads, shards)
+        algorithm.recipe = changed(algorithm.recipe, shards=shards)
 
 
 class Session:

@@ -154,3 +154,14 @@ def test_usable(monkeypatch: pytest.MonkeyPatch, tf32: bool, setting: str) -> No
     assert cupy.chosen == 1
     assert cupy.pool.limit == 10**9
     assert os.environ["CUPY_TF32"] == setting
+
+
+@pytest.mark.parametrize(("local_rank", "number"), [(0, 0), (1, 1), (2, 0)])
+def test_ranks_of_a_machine_share_out_its_gpus(
+    monkeypatch: pytest.MonkeyPatch, local_rank: int, number: int
+) -> None:
+    cupy = fake_cupy(devices=2)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    assert open_backend("gpu", local_rank=local_rank).device == f"gpu:{number}"
+    assert cupy.chosen == number
+    assert open_backend("gpu:1", local_rank=local_rank).device == "gpu:1"

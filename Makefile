@@ -6,6 +6,7 @@ TORCH       ?= torch==2.13.0
 ROUNDS      ?= 7
 THREADS     ?= 2
 NVRTC       ?= nvidia-cuda-nvrtc-cu12
+MPI         ?= mpi4py mpich
 FUZZ_CASES  ?= 10000
 FAULT_KILLS ?= 20
 PYTEST_ARGS ?=
@@ -22,7 +23,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: help demo test test-tools lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -42,10 +43,12 @@ help:  ## this list
 	@$(BIN)/python $(PIP) --editable '.[$*]'
 	@touch $@
 
-# NVIDIA's compiler as a wheel: no device and no driver needed. With it `make test` compiles every kernel.
-.venv/.with-nvrtc: .venv/.installed-test
-	@echo "installing $(NVRTC) into .venv (90 MB)"
-	@$(BIN)/python $(PIP) $(NVRTC)
+# What some tests look for and skip without, as wheels: NVIDIA's compiler (no device, no driver), an MPI.
+.venv/.with-nvrtc: TOOL = $(NVRTC)
+.venv/.with-mpi: TOOL = $(MPI)
+.venv/.with-nvrtc .venv/.with-mpi: .venv/.installed-test
+	@echo "installing $(TOOL) into .venv"
+	@$(BIN)/python $(PIP) $(TOOL)
 	@touch $@
 
 .bench-venv/.created: | .venv/.created
@@ -71,6 +74,8 @@ demo: .venv/.installed-report  ## train a network on the data in data/, then pre
 
 test: lint  ## lint, types and the whole test suite
 	$(RUN) pytest -n 2 $(PYTEST_ARGS)
+
+test-tools: .venv/.with-nvrtc .venv/.with-mpi  ## what some tests skip without: NVIDIA's compiler, an MPI (120 MB)
 
 lint: .venv/.installed-test  ## ruff and mypy
 	$(RUN) ruff check .

@@ -20,6 +20,8 @@ NOTICE = 0.5
 """Seconds in which failing ranks hear of each other."""
 PATIENCE = 30.0
 """Seconds a failing rank waits for the one that tells the reason to end the job."""
+FORWARDING = 0.3
+"""Seconds for the launcher to pass on what was told; it may drop what it has not when the job is aborted."""
 DIRECT = "DLKIT_MPI_GPU_DIRECT"
 """Environment variable: 1 hands device memory to MPI (CUDA-aware builds only; others crash)."""
 
@@ -144,7 +146,8 @@ class MPIComm(Comm):
             code = tell()
         sys.stdout.flush()
         sys.stderr.flush()
-        self._world.Abort(code)
+        time.sleep(FORWARDING)
+        self._mpi.COMM_WORLD.Abort(code)
         return code
 
     def _lowest_failing(self) -> int:

@@ -19,6 +19,9 @@ from dlkit.kernels import checks
 from dlkit.kernels.reduce import BLOCK, add_block, sum_shards_reference
 from dlkit.kernels.registry import kernel
 
+TINY = 1e-30
+"""Moments below it are taken for 0 by the CPU version: they move a parameter by nothing that counts."""
+
 
 def adam_reference(
     p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float,
@@ -42,10 +45,13 @@ def _update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, t):
     root = real(1 / np.sqrt(1 - beta2**t))
     decay = real(0.0 if decoupled else weight_decay)
     keep = real(1 - lr * weight_decay if decoupled else 1.0)
+    tiny, zero = real(TINY), real(0)
     for i in range(p.size):
         d = g[i] + decay * p[i]
-        m[i] = b1 * m[i] + c1 * d
-        v[i] = b2 * v[i] + c2 * d * d
+        mi, vi = b1 * m[i] + c1 * d, b2 * v[i] + c2 * d * d
+        # What decays towards 0 must not end among the subnormals: they are many times slower.
+        m[i] = zero if abs(mi) < tiny else mi
+        v[i] = zero if vi < tiny else vi
         p[i] = keep * p[i] - step * m[i] / (np.sqrt(v[i]) * root + e)
 
 

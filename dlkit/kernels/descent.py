@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.adam import TINY
 from dlkit.kernels.registry import kernel
 
 
@@ -41,9 +42,11 @@ def momentum_reference(
 def _momentum_cpu(p, g, v, lr, momentum, nesterov, weight_decay):
     real = p.dtype.type
     step, mu, decay = real(lr), real(momentum), real(weight_decay)
+    tiny, zero = real(TINY), real(0)
     for i in range(p.size):
         d = g[i] + decay * p[i]
-        v[i] = mu * v[i] + d
+        vi = mu * v[i] + d
+        v[i] = zero if abs(vi) < tiny else vi  # subnormal numbers are many times slower
         p[i] -= step * (d + mu * v[i] if nesterov else v[i])
 
 
@@ -75,9 +78,11 @@ def rmsprop_reference(p: Any, g: Any, s: Any, lr: float, rho: float, eps: float,
 def _rmsprop_cpu(p, g, s, lr, rho, eps, weight_decay):
     real = p.dtype.type
     step, keep, rest, e, decay = real(lr), real(rho), real(1 - rho), real(eps), real(weight_decay)
+    tiny, zero = real(TINY), real(0)
     for i in range(p.size):
         d = g[i] + decay * p[i]
-        s[i] = keep * s[i] + rest * d * d
+        si = keep * s[i] + rest * d * d
+        s[i] = zero if si < tiny else si
         p[i] -= step * d / (np.sqrt(s[i]) + e)
 
 

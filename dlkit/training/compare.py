@@ -10,6 +10,7 @@ from dlkit.training.metrics import Column, Number, read_csv, text_of, to_csv
 from dlkit.training.rundir import COMPARE, METRICS, cannot
 
 PANELS = 4
+UNDRAWN = ("lr",)
 JAPANESE_FONTS = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic")
 SPLITS = {"train": "--", "valid": "-", "test": ":"}
 
@@ -47,31 +48,34 @@ def draw(text: str, columns: tuple[Column, ...]) -> bytes | None:
     training dashed. None where matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
     except ImportError:
         return None
     rows = read_csv(text, COMPARE)
     units = {column.name: column.unit for column in columns}
     present = [name for name in units if any(name in row for row in rows)]
-    measures = list(dict.fromkeys(_measure(name) for name in present))[:PANELS]
-    figure = Figure(figsize=(5.5 * max(len(measures), 1), 4), layout="constrained")
-    members = list(dict.fromkeys(str(row["member"]) for row in rows))
+    measures = list(dict.fromkeys(_measure(name) for name in present if name not in UNDRAWN))[:PANELS]
+    figure = Figure(figsize=(5.5 * max(len(measures), 1) + 1.5, 4), layout="constrained")
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        curves.setdefault(str(row["member"]), []).append(row)
+    # folds of a variant share its colour; a hundred names would leave no room for the curves
+    group = {member: member.split("/")[0] for member in curves}
+    colours = {name: f"C{k % 10}" for k, name in enumerate(dict.fromkeys(group.values()))}
     for place, measure in enumerate(measures, 1):
         axes = figure.add_subplot(1, len(measures), place)
         names = [name for name in present if _measure(name) == measure]
-        for colour, member in enumerate(members):
+        for member, points in curves.items():
             for name in names:
-                points = [
-                    (row["epoch"], row[name]) for row in rows if row["member"] == member and name in row
-                ]
-                split = name.split("_", 1)[0]
-                axes.plot(
-                    *zip(*points, strict=True) if points else ([], []),
-                    SPLITS.get(split, "-"), color=f"C{colour % 10}", label=f"{member} {split}",
-                )  # fmt: skip
+                x, y = [[row[key] for row in points if name in row] for key in ("epoch", name)]
+                style = SPLITS.get(name.split("_", 1)[0], "-")
+                axes.plot(x, y, style, color=colours[group[member]], lw=1.2)
         unit = units[names[0]]
         axes.set(xlabel="epoch", ylabel=measure if unit == "1" else f"{measure} ({unit})")
-        if place == 1:
-            axes.legend(fontsize="x-small")
+    splits = list(dict.fromkeys(s for name in present if (s := name.split("_", 1)[0]) in SPLITS))
+    lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
+    lines += [Line2D([], [], color="grey", linestyle=SPLITS[split], label=split) for split in splits]
+    figure.legend(handles=lines, loc="outside right upper", fontsize="small")
     return _png(figure)
 
 

@@ -4,6 +4,7 @@ Read from top to bottom: data, model, one epoch, figures, state, questions. The 
 says what its recipe looks like and how layers become a network.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ from dlkit.training.metrics import Column
 
 EVALUATION_ROWS = 1024
 """Rows of one evaluation chunk. Fixed: figures must not depend on the number of threads."""
+
+
+GPU_CHECK_STEPS = 100
+"""Steps between two looks at the loss on a GPU, where looking means waiting."""
 
 
 @dataclass
@@ -132,7 +137,7 @@ class Supervised(Algorithm):
         self.schedule = schedules.build(recipe.optimizer, recipe.epochs)
         self.step = GradientStep(
             self.model,
-            optimizers.build(recipe.optimizer, self.flat, self.context.streams),
+            optimizers.build(recipe.optimizer, self.flat, self.context.streams, len(self.train)),
             self.context.backend,
             self.context.team,
             self.context.streams,
@@ -152,14 +157,19 @@ class Supervised(Algorithm):
         self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
 
     def describe(self) -> Description:
-        layers = [LayerRow(*row) for row in layer_table(self.model, self.input_shape)]
+        layers, backend = [LayerRow(*row) for row in layer_table(self.model, self.input_shape)], self.context.backend
         rows = -(-self.batches.size // self.context.comm.size) if hasattr(self, "train") else 1
         return Description(
             data=self.data.summary() if hasattr(self, "data") else "",
             layers=layers,
             parameters=self.flat.size,
             step_bytes=step_bytes(
-                self.model, self.input_shape, rows, self.recipe.optimizer, self.context.team.shards
+                self.model,
+                self.input_shape,
+                rows,
+                self.recipe.optimizer,
+                self.context.team.shards,
+                itemsize=backend.dtype.itemsize,
             ),
         )
 
@@ -173,6 +183,8 @@ class Supervised(Algorithm):
             self.lr = self.schedule.lr(epoch - 1 + (number - 0.5) / steps)  # the middle of the step
             mine = batch[shard_rows(len(batch), comm.size, comm.rank)]
             loss = self._learn(self.context.backend.asarray(mine), len(batch), (epoch, number))
+            if loss is None and number % GPU_CHECK_STEPS == 0:
+                self._refuse_nonfinite()
             yield Progress(number, steps, len(batch), loss)
 
     def _learn(self, batch: Any, n: int, position: tuple[int, int]) -> float | None:
@@ -203,7 +215,14 @@ class Supervised(Algorithm):
         gather_rows(rows.x, index, rows.scale, rows.shift, x)
         return x
 
+    def _refuse_nonfinite(self) -> None:
+        """Where the device is not waited for at each step, the epoch's sums tell. Raises NonFinite."""
+        total = float(self.context.backend.to_host(self.sums).sum())
+        if not math.isfinite(total):
+            raise NonFinite(total, ", ".join(self.step.not_finite()) or "the loss itself")
+
     def end_epoch(self, epoch: int) -> dict[str, float]:
+        self._refuse_nonfinite()
         sums = self.context.backend.to_host(self.sums)
         row = {"lr": self.lr} | _named("train", self.objective.figures(sums.sum(0), self.rows_seen))
         if self.valid is not None:
@@ -245,7 +264,8 @@ class Supervised(Algorithm):
                 k = mine[j]
                 rng = self.context.streams.get(noise, first + starts[k]) if noise else None
                 tape.begin(training=False, noise=noise is not None, rng=rng)
-                results[j] = fn(tape, arange[starts[k] : starts[k] + size])
+                with np.errstate(all="ignore"):  # figures and answers that are not finite are told as such
+                    results[j] = fn(tape, arange[starts[k] : starts[k] + size])
 
         team.map(work)
         return [result for part in comm.gather(results) for result in part]
@@ -318,6 +338,7 @@ class Supervised(Algorithm):
 
     # -- state -------------------------------------------------------------------------------------
     def state(self) -> Tree:
+        self._refuse_nonfinite()  # a state worth saving
         return {
             "schema": self.schema.to_dict(),
             "preprocess": self.preprocess.state(),
@@ -374,7 +395,6 @@ class Supervised(Algorithm):
             need_label=need_label,
             on_bad_row=self.recipe.on_bad_row,
             dtype=self.recipe.dtype,
-            base=self.context.base,
         )
 
     def _samples(self, options: Mapping[str, Any]) -> int:

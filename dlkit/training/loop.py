@@ -84,12 +84,13 @@ class TrainingLoop:
         self.display.begin_epoch()
         self.timing.begin_epoch()
         try:
-            for progress in self.algorithm.train_epoch(epoch, skip=record.step):
-                self._count(epoch, progress)
-                if signum := self.comm.heed(self.signals.received):
-                    self._leave(signum)
-                if self.pace.due_inside_epoch():
-                    self.save()
+            with self.algorithm.context.backend.memory_errors("a training step", "batch"):
+                for progress in self.algorithm.train_epoch(epoch, skip=record.step):
+                    self._count(epoch, progress)
+                    if signum := self.comm.heed(self.signals.received):
+                        self._leave(signum)
+                    if self.pace.due_inside_epoch():
+                        self.save()
         except NonFinite as error:
             raise self._not_finite(error.value, error.array, epoch, record.step + 1) from error
         self.timing.end_steps()

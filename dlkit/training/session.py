@@ -92,7 +92,8 @@ def prepare(
         made.read_data()
         if automatic and context.backend.name == "cpu":
             settle_shards(made, threads)
-        made.build()
+        with context.backend.memory_errors("the model and its optimizer", "the sizes in model"):
+            made.build()
     except BaseException:
         context.team.close()
         raise

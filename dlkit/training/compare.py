@@ -12,7 +12,7 @@ from dlkit.training.rundir import COMPARE, METRICS, cannot
 PANELS = 4
 UNDRAWN = ("lr",)
 JAPANESE_FONTS = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic")
-SPLITS = {"train": "--", "valid": "-", "test": ":"}
+SPLITS: dict[str, Any] = {"train": "--", "valid": "-", "test": ":"}
 
 
 def compare_csv(members: dict[str, Path]) -> str:

@@ -5,8 +5,6 @@ PYTHON      ?= python3
 TORCH       ?= torch==2.13.0
 ROUNDS      ?= 7
 THREADS     ?= 2
-NVRTC       ?= nvidia-cuda-nvrtc-cu12
-MPI         ?= mpi4py mpich
 FUZZ_CASES  ?= 10000
 FAULT_KILLS ?= 20
 PYTEST_ARGS ?=
@@ -23,7 +21,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: help demo test test-tools lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -41,14 +39,6 @@ help:  ## this list
 .venv/.installed-%: pyproject.toml | .venv/.created
 	@echo "installing dlkit[$*] into .venv (first time: a minute or two)"
 	@$(BIN)/python $(PIP) --editable '.[$*]'
-	@touch $@
-
-# What some tests look for and skip without, as wheels: NVIDIA's compiler (no device, no driver), an MPI.
-.venv/.with-nvrtc: TOOL = $(NVRTC)
-.venv/.with-mpi: TOOL = $(MPI)
-.venv/.with-nvrtc .venv/.with-mpi: .venv/.installed-test
-	@echo "installing $(TOOL) into .venv"
-	@$(BIN)/python $(PIP) $(TOOL)
 	@touch $@
 
 .bench-venv/.created: | .venv/.created
@@ -75,8 +65,6 @@ demo: .venv/.installed-report  ## train a network on the data in data/, then pre
 test: lint  ## lint, types and the whole test suite
 	$(RUN) pytest -n 2 $(PYTEST_ARGS)
 
-test-tools: .venv/.with-nvrtc .venv/.with-mpi  ## what some tests skip without: NVIDIA's compiler, an MPI (120 MB)
-
 lint: .venv/.installed-test  ## ruff and mypy
 	$(RUN) ruff check .
 	$(RUN) mypy
@@ -87,7 +75,7 @@ fuzz: .venv/.installed-test  ## the property tests with FUZZ_CASES=10000 random 
 faults: .venv/.installed-test  ## kill runs at FAULT_KILLS=20 random moments and resume them
 	DLKIT_FAULT_KILLS=$(FAULT_KILLS) $(RUN) pytest -n 2 tests/faults $(PYTEST_ARGS)
 
-cuda-resources: .venv/.with-nvrtc  ## registers and shared memory of every CUDA kernel, sm_70 to sm_90
+cuda-resources: .venv/.installed-test  ## registers and shared memory of every CUDA kernel, sm_70 to sm_90
 	$(BIN)/python tests/cuda_compile/resources.py float32 float64 sm_70 sm_75 sm_80 sm_86 sm_89 sm_90
 
 cuda-sanitize: .venv/.installed-test  ## run every CUDA kernel on the CPU under AddressSanitizer (needs g++)

@@ -25,7 +25,7 @@ class BandSpec(Spec):
 
     low: float = Field(description="Smallest input of the picture.")
     high: float = Field(description="Largest input of the picture.")
-    points: int = Field(200, ge=2, description="Inputs between low and high.")
+    points: int = Field(200, ge=2, le=100_000, description="Inputs between low and high.")
     samples: int = Field(100, ge=1, description="Dropout passes for each input.")
     every: int = Field(0, ge=0, description="Epochs between frames of training.gif; 0: no animation.")
 

@@ -16,7 +16,7 @@ from dlkit.algorithms.band import Band, BandSpec
 from dlkit.algorithms.protocol import Tree
 from dlkit.algorithms.supervised import Supervised
 from dlkit.nn.init import HeSpec, InitSpec
-from dlkit.nn.layer_list import ActivationName, DenseSpec, LayerSpec, network
+from dlkit.nn.layer_list import ActivationName, DenseSpec, LayerList, network
 from dlkit.nn.module import Module
 from dlkit.nn.optimizers import AdamSpec, OptimizerSpec
 from dlkit.readers.spec import DataSpec
@@ -36,7 +36,7 @@ class MLPRecipe(TrainingRecipe):
     noise: Literal["constant", "learnt"] = Field(
         "constant", description="Regression: the same noise everywhere, or learnt as a second output."
     )
-    model: list[LayerSpec] = Field(
+    model: LayerList = Field(
         [DenseSpec(units=256), DenseSpec(units=128)],
         description="Hidden layers in order; the output layer follows from the data.",
         json_schema_extra={"aka": ["layers", "network"]},

@@ -36,6 +36,8 @@ class Context:
     comm: Comm = field(default_factory=Alone)
     """The other machines. `train_epoch`, `end_epoch`, `test` and `artifacts` are called on all of them alike
     and may use it; `state` is called on one."""
+    describes_only: bool = False
+    """--dry-run: the model is built to be described and never run, so its weights need not be drawn."""
 
 
 class Progress(NamedTuple):

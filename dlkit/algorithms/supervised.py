@@ -131,7 +131,7 @@ class Supervised(Algorithm):
 
     def build(self) -> None:
         recipe, data = self.recipe, self.data
-        self._assemble()
+        self._assemble(training=True)
         self.train, self.valid = self._rows(data.train), self._rows(data.valid) if data.valid else None
         self.batches = Batches(len(self.train), recipe.batch, True, self.context.streams)
         self.schedule = schedules.build(recipe.optimizer, recipe.epochs)
@@ -148,29 +148,43 @@ class Supervised(Algorithm):
         self.sums = self.context.backend.zeros((self.context.team.shards, self.objective.totals), np.float64)
         self.rows_seen = 0
 
-    def _assemble(self) -> None:
+    def _assemble(self, *, training: bool = False) -> None:
         backend = self.context.backend
         self.input_shape = self.shape_of(self.schema.input_shape)
         self.model = self.network(self.input_shape, self.objective.outputs)
-        self.flat = Flat.allocate(self.model, backend, self.context.streams)
+        self._refuse_too_large(training)
+        if self.context.describes_only:
+            self.flat = Flat(self.model, backend)
+        else:
+            self.flat = Flat.allocate(self.model, backend, self.context.streams)
         self.noise_variance = np.full(max(len(self.schema.targets), 1), np.nan)
         self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
 
+    def _refuse_too_large(self, training: bool) -> None:
+        """A model that cannot fit is told before it is allocated. Raises UserError."""
+        backend = self.context.backend
+        parameters = sum(parameter.size for _, parameter in self.model.parameters())
+        size, what = parameters * backend.dtype.itemsize, f"a model of {parameters:,} parameters"
+        if training:
+            batch, rows = self.recipe.batch, len(self.data.train)
+            size = self._step_bytes(rows if batch == "full" else min(batch, rows))
+            what = f"a training step of {what}"
+        backend.refuse_beyond_memory(size, what, "model or batch" if training else "model")
+
+    def _step_bytes(self, batch: int) -> int:
+        """Estimated bytes of a training step on `batch` rows, of which each rank takes its share."""
+        rows = -(-batch // self.context.comm.size)
+        shards, itemsize = self.context.team.shards, self.context.backend.dtype.itemsize
+        optimizer = self.recipe.optimizer
+        return step_bytes(self.model, self.input_shape, rows, optimizer, shards, itemsize=itemsize)
+
     def describe(self) -> Description:
-        layers, backend = [LayerRow(*row) for row in layer_table(self.model, self.input_shape)], self.context.backend
-        rows = -(-self.batches.size // self.context.comm.size) if hasattr(self, "train") else 1
+        layers = [LayerRow(*row) for row in layer_table(self.model, self.input_shape)]
         return Description(
             data=self.data.summary() if hasattr(self, "data") else "",
             layers=layers,
             parameters=self.flat.size,
-            step_bytes=step_bytes(
-                self.model,
-                self.input_shape,
-                rows,
-                self.recipe.optimizer,
-                self.context.team.shards,
-                itemsize=backend.dtype.itemsize,
-            ),
+            step_bytes=self._step_bytes(self.batches.size if hasattr(self, "train") else 1),
         )
 
     # -- one epoch -------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.backend.memory import out_of_memory, resident_peak
-from dlkit.errors import UsageError
+from dlkit.backend.memory import amount, available_memory, out_of_memory, resident_peak
+from dlkit.errors import UsageError, UserError
 
 __all__ = ["Backend", "open_backend"]
 
@@ -55,7 +55,18 @@ class Backend:
 
     def free_memory(self) -> int | None:
         """Bytes that can still be had, None where that is not known."""
-        return None
+        return available_memory()
+
+    def refuse_beyond_memory(self, size: int, what: str, key: str) -> None:
+        """Refuse what needs more bytes than are free before anything is allocated: the system would promise
+        the memory and kill the process, or swap for hours, when it is used.
+
+        Raises UserError, one line: what, the bytes wanted and free, and the recipe key to lower.
+        """
+        free = self.free_memory()
+        if free is not None and size > free:
+            problem = f"{what} needs {amount(size)} on {self.device}, {amount(free)} are free"
+            raise UserError(problem, hint=f"lower {key}")
 
     @contextmanager
     def memory_errors(self, what: str, key: str) -> Iterator[None]:

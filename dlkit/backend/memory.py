@@ -2,6 +2,8 @@
 
 import re
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from dlkit.errors import UserError
 
@@ -16,12 +18,35 @@ def resident_peak() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process can still have: the system's free memory or, where that is less, what its
+    control group has left (version 2 or 1; cached files count as free); None where the system does not tell.
+
+    `root` stands for the file system's root (tests put a made-up one there).
+    """
+    found: list[int] = []
+    with suppress(OSError, ValueError, IndexError):
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        told = dict(line.split(":", 1) for line in lines if ":" in line)
+        found.append(int(told.get("MemAvailable", "").split()[0]) * 1024)
+    for folder, most, used, cached in (
+        ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+        ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        with suppress(OSError, ValueError):  # "max": no limit
+            limit, taken = (int((root / folder / name).read_text(encoding="ascii")) for name in (most, used))
+            lines = (root / folder / "memory.stat").read_text(encoding="ascii").splitlines()
+            given_back = next((int(line.split()[1]) for line in lines if line.startswith(f"{cached} ")), 0)
+            found.append(max(limit - taken + given_back, 0))
+    return min(found, default=None)
+
+
 def amount(size: int) -> str:
     """`size` bytes for people: 12 MB, 3.4 GB (decimal units)."""
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= scale:
-            value = size / scale
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+            whole = (size + scale // 2) // scale
+            return f"{size / scale:.1f} {unit}" if size < 10 * scale else f"{whole} {unit}"
     return f"{size} bytes"
 
 

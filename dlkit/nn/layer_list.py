@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dlkit.nn.init import INIT_FAMILY, Init, InitSpec
 from dlkit.nn.layers import (
@@ -170,6 +170,26 @@ def expanded(specs: Iterable[Spec]) -> Iterator[LayerBase]:
         else:
             assert isinstance(spec, LayerBase)
             yield spec
+
+
+MOST_LAYERS = 10_000
+"""Layers that a model may have: repetitions of repetitions are soon more than a lifetime's."""
+
+
+def count_layers(specs: Iterable[Spec]) -> int:
+    """How many layers `expanded` gives, without writing them out."""
+    return sum(
+        spec.times * count_layers(spec.layers) if isinstance(spec, RepeatSpec) else 1 for spec in specs
+    )
+
+
+def _not_too_many(specs: list[LayerSpec]) -> list[LayerSpec]:
+    if count_layers(specs) > MOST_LAYERS:
+        raise ValueError(f"more than {MOST_LAYERS:,} layers once the repetitions are written out")
+    return specs
+
+
+LayerList = Annotated[list[LayerSpec], AfterValidator(_not_too_many)]
 
 
 def build_layers(specs: Iterable[Spec], shape: tuple[int, ...], defaults: Defaults) -> Sequential:

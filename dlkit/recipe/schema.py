@@ -137,7 +137,7 @@ class TrainingRecipe(Spec):
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="Floating-point type.", json_schema_extra={"aka": ["precision"]}
     )
-    shards: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    shards: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto",
         description="Parts a batch is cut into; the result depends on it, not on the number of threads.",
     )
@@ -151,6 +151,7 @@ class TrainingRecipe(Spec):
     folds: int | None = Field(
         None,
         ge=2,
+        le=1000,
         description="Folds of a cross-validation; null: one run.",
         json_schema_extra={"aka": ["k_fold", "cv"]},
     )

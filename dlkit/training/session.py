@@ -88,6 +88,7 @@ def prepare(
     threads = options.threads or own_threads(comm)
     recipe, context = open_context(recipe, threads, display, base, comm)
     try:
+        context.describes_only = options.dry_run
         made = algorithm(recipe, context)
         made.read_data()
         if automatic and context.backend.name == "cpu":

@@ -8,7 +8,7 @@ from dlkit.autograd import Tape
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
 from dlkit.nn.init import Init
-from dlkit.nn.layer_list import LAYERS, Defaults, LayerSpec, build_layers, network
+from dlkit.nn.layer_list import LAYERS, Defaults, LayerList, LayerSpec, build_layers, network
 from dlkit.nn.layers import Dense
 from dlkit.nn.optimizers import OPTIMIZERS
 from dlkit.nn.parameter import Flat
@@ -114,3 +114,11 @@ def test_layer_table_and_memory() -> None:
     numbers = 784 + 2 * (512 + 512 + 512 + 10)
     assert step_bytes(model, (784,), 128, adam, 2) == 4 * (n * 5 + 128 * numbers)
     assert step_bytes(model, (784,), 128, sgd, 1) == 4 * (n * 2 + 128 * numbers)
+
+
+def test_repetitions_of_repetitions_end_somewhere() -> None:
+    layers: list[object] = [{"dense": 4}]
+    for _ in range(12):
+        layers = [{"repeat": {"times": 1000, "layers": layers}}]
+    with pytest.raises(ValidationError, match="more than 10,000 layers"):
+        TypeAdapter(LayerList).validate_python(layers)

@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dlkit.algorithms.band import Band, BandSpec
 from dlkit.algorithms.protocol import Tree
 from dlkit.algorithms.supervised import Supervised
 from dlkit.nn.init import HeSpec, InitSpec
-from dlkit.nn.layer_list import ActivationName, DenseSpec, LayerList, network
+from dlkit.nn.layer_list import ActivationName, BatchNormSpec, DenseSpec, LayerList, expanded, network
 from dlkit.nn.module import Module
 from dlkit.nn.optimizers import AdamSpec, OptimizerSpec
 from dlkit.readers.spec import DataSpec
@@ -56,6 +56,12 @@ class MLPRecipe(TrainingRecipe):
         1, ge=1, description="Dropout passes behind the mc_ figures of the final test; 1: none."
     )
     band: BandSpec | None = Field(None, description="Picture of a one-dimensional regression; null: none.")
+
+    @model_validator(mode="after")
+    def _rows_to_normalise_over(self) -> "MLPRecipe":
+        if self.batch == 1 and any(isinstance(layer, BatchNormSpec) for layer in expanded(self.model)):
+            raise ValueError("batch: batch_norm needs 2 rows or more")
+        return self
 
 
 class TrainMLP(Supervised):

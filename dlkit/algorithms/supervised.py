@@ -5,6 +5,7 @@ says what its recipe looks like and how layers become a network.
 """
 
 import math
+import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from dlkit.algorithms.protocol import (
     Tree,
 )
 from dlkit.autograd import Tape
-from dlkit.errors import UsageError
+from dlkit.errors import DataError, UsageError
 from dlkit.kernels.gather import gather_rows
 from dlkit.nn import optimizers, schedules
 from dlkit.nn.module import Module
@@ -34,7 +35,7 @@ from dlkit.nn.parameter import Flat
 from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows, worthwhile_shards
 from dlkit.nn.summary import layer_table, step_bytes
 from dlkit.readers.batches import Batches
-from dlkit.readers.dataset import Dataset, TrainingData
+from dlkit.readers.dataset import Dataset, TrainingData, regrouped
 from dlkit.readers.prediction import PredictionRows, read_for_prediction
 from dlkit.readers.preprocess import Preprocess, TargetScale
 from dlkit.readers.schema import Schema
@@ -43,6 +44,8 @@ from dlkit.training.metrics import Column
 
 EVALUATION_ROWS = 1024
 """Rows of one evaluation chunk. Fixed: figures must not depend on the number of threads."""
+PREDICTION_ROWS = 8 * EVALUATION_ROWS
+"""Most rows of a file that are answered at once."""
 
 
 GPU_CHECK_STEPS = 100
@@ -57,8 +60,15 @@ class Rows:
     y: Any
     scale: Any
     shift: Any
+    name: str = ""
+    lines: np.ndarray | None = None
+    """(n,) line of each row in the file `name`; None: not a text."""
     first: int = 0
     """Number of the first row in its file."""
+
+    def place(self, k: int) -> str:
+        """Where row k comes from."""
+        return f"{self.name}: row {self.first + k}" if self.lines is None else f"{self.name}:{self.lines[k]}"
 
     def __len__(self) -> int:
         return len(self.x)
@@ -110,7 +120,12 @@ class Supervised(Algorithm):
         with backend.memory_errors(f"the {len(dataset)} rows of {dataset.name}", "data.train"):
             y = None if dataset.y is None else backend.asarray(dataset.y)
             return Rows(
-                backend.asarray(dataset.x), y, backend.asarray(dataset.scale), backend.asarray(dataset.shift)
+                backend.asarray(dataset.x),
+                y,
+                backend.asarray(dataset.scale),
+                backend.asarray(dataset.shift),
+                dataset.name,
+                dataset.row_lines,
             )
 
     # -- model ---------------------------------------------------------------------------------
@@ -265,7 +280,7 @@ class Supervised(Algorithm):
 
         first: number of the first row in its file, so that each chunk of a long file draws noise of its own.
         """
-        size = max(EVALUATION_ROWS // passes, 1)
+        size = _chunk_rows(passes)
         starts = range(0, n, size)
         arange = self.context.backend.asarray(np.arange(n))
         team, comm = self.context.team, self.context.comm
@@ -285,7 +300,10 @@ class Supervised(Algorithm):
         return [result for part in comm.gather(results) for result in part]
 
     def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
-        """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc")."""
+        """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc").
+
+        Raises DataError for a row whose output is not finite.
+        """
         noise = "mc" if samples > 1 else None
         to_host = self.context.backend.to_host
 
@@ -295,7 +313,12 @@ class Supervised(Algorithm):
             return np.array(to_host(f.data)).reshape(samples, len(index), -1)
 
         parts = self._over_chunks(len(rows), forward, passes=samples, noise=noise, first=rows.first)
-        return np.concatenate(parts, axis=1)
+        f = np.concatenate(parts, axis=1)
+        if not np.isfinite(f).all():
+            row = int(np.flatnonzero(~np.isfinite(f).all(axis=(0, 2)))[0])
+            text = "the network's output for this row is not finite"
+            raise DataError(text, where=rows.place(row), hint="are its numbers far from those of training?")
+        return f
 
     def test(self) -> dict[str, float]:
         figures: dict[str, float] = {}
@@ -391,11 +414,18 @@ class Supervised(Algorithm):
         answer = self._class_answer if isinstance(self.objective, Classes) else self._number_answer
         chunks = self._read(source, need_label=False)
         first = 0
-        for chunk in chunks:
+        # Always the same pieces, whatever a pipe or gzip hands out: the noise and the last digits go by them.
+        for chunk in regrouped(chunks, PREDICTION_ROWS - PREDICTION_ROWS % _chunk_rows(samples)):
             rows = self._rows(chunk)
             rows.first = first
             yield answer(rows, samples)
             first += len(chunk)
+        self._tell(chunks)
+        if isinstance(self.objective, ConstantNoise) and np.isnan(self.noise_variance).any():
+            self.context.log("noise is fitted when a run is finished; in this checkpoint it is unknown: nan")
+
+    def _tell(self, chunks: PredictionRows) -> None:
+        """What was not as in training, once all rows are read."""
         if chunks.skipped:
             self.context.log(f"{chunks.skipped} bad rows left out; the first: {chunks.first_fault}")
         if chunks.unseen:
@@ -449,11 +479,15 @@ class Supervised(Algorithm):
             if self.data.test is None:
                 raise UsageError("the recipe has no test rows; name a labelled file", where="evaluate")
             return _named("test", self._judge(self._rows(self.data.test), samples))
-        chunks = list(self._read(source, need_label=True))
-        x = np.concatenate([c.x for c in chunks])
-        y = np.concatenate([c.y for c in chunks if c.y is not None])
-        whole = Dataset(x, y, source, scale=chunks[0].scale, shift=chunks[0].shift)
-        return {"rows": len(x)} | _named("test", self._judge(self._rows(whole), samples))
+        chunks = self._read(source, need_label=True)
+        (whole,) = regrouped(chunks, sys.maxsize)
+        self._tell(chunks)
+        return {"rows": len(whole)} | _named("test", self._judge(self._rows(whole), samples))
+
+
+def _chunk_rows(passes: int) -> int:
+    """Rows of one evaluation chunk that goes through the network `passes` times."""
+    return max(EVALUATION_ROWS // passes, 1)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

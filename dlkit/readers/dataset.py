@@ -1,6 +1,7 @@
 """What the readers hand out."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,55 @@ class Dataset:
         """(n, width) floats for the model: x * scale + shift, of some or all rows."""
         x = self.x if rows is None else self.x[rows]
         return x if x.dtype == self.scale.dtype else x * self.scale + self.shift
+
+    def take(self, rows: slice) -> "Dataset":
+        """Some of the rows; x and y are views."""
+
+        def cut(array: Any) -> Any:
+            return None if array is None else array[rows]
+
+        return replace(
+            self,
+            x=self.x[rows],
+            y=cut(self.y),
+            row_lines=cut(self.row_lines),
+            rows=cut(self.rows),
+            labels=cut(self.labels),
+        )
+
+
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Pieces of one file as one."""
+
+    def together(arrays: list[Any]) -> Any:
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    return replace(
+        parts[0],
+        x=np.concatenate([part.x for part in parts]),
+        y=together([part.y for part in parts]),
+        row_lines=together([part.row_lines for part in parts]),
+        rows=together([part.rows for part in parts]),
+        labels=together([part.labels for part in parts]),
+    )
+
+
+def regrouped(pieces: Iterable[Dataset], size: int) -> Iterator[Dataset]:
+    """The same rows in pieces of exactly `size`, the last one smaller, however they were cut before."""
+    waiting: list[Dataset] = []
+    count = 0
+    for piece in pieces:
+        waiting.append(piece)
+        count += len(piece)
+        if count < size:
+            continue
+        whole = waiting[0] if len(waiting) == 1 else joined(waiting)
+        ends = range(size, count + 1, size)
+        yield from (whole.take(slice(end - size, end)) for end in ends)
+        rest = whole.take(slice(ends[-1], count))
+        waiting, count = [rest] if len(rest) else [], len(rest)
+    if waiting:
+        yield waiting[0] if len(waiting) == 1 else joined(waiting)
 
 
 @dataclass

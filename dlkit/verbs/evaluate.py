@@ -1,11 +1,10 @@
 """`dlkit evaluate`: the figures of a finished run on labelled data."""
 
-import json
 from pathlib import Path
 
 import click
 
-from dlkit.verbs.options import RUN, chosen_device, device_options
+from dlkit.verbs.options import RUN, device_options, open_to_ask
 
 HELP = "Figures of a finished run on labelled rows, one `name value` a line on standard output."
 
@@ -34,12 +33,12 @@ def command(
     threads: int | None,
 ) -> None:
     """Without INPUT the recipe's own test rows are used."""
-    from dlkit.training.driver import open_run
-
-    algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
+    algorithm = open_to_ask(run, gpu, device, threads)
     figures = algorithm.evaluate(source, {"mc_samples": mc_samples})
     if as_json:
-        click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+        from dlkit.training.rundir import json_text
+
+        click.echo(json_text(figures), nl=False)
         return
     width = max(map(len, figures), default=0)
     for name, value in figures.items():

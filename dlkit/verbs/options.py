@@ -34,6 +34,15 @@ def chosen_device(gpu: bool, device: str) -> str:
     return device if device != "cpu" or not gpu else "gpu"
 
 
+def open_to_ask(run: Path, gpu: bool, device: str, threads: int | None) -> Any:
+    """The trained algorithm of a run; what it has to say besides its answers goes to standard error."""
+    from dlkit.training.driver import open_run
+
+    algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
+    algorithm.context.log = lambda line: click.echo(line, err=True)
+    return algorithm
+
+
 @contextmanager
 def answer_file(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or `path` written whole or not at all (temporary file, fsync, rename)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dlkit.verbs.options import RUN, answer_file, chosen_device, device_options
+from dlkit.verbs.options import RUN, answer_file, device_options, open_to_ask
 
 HELP = "Answers of a finished run for new rows, as CSV on standard output or in a file."
 
@@ -42,9 +42,7 @@ def command(
     threads: int | None,
 ) -> None:
     """Open the run, answer piece by piece, write each piece as it comes."""
-    from dlkit.training.driver import open_run
-
-    algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
+    algorithm = open_to_ask(run, gpu, device, threads)
     pieces = algorithm.predict(source, {"mc_samples": mc_samples})
     first = next(pieces, None)  # bad input is found before the output file is touched
     with answer_file(output) as out:

@@ -74,7 +74,7 @@ def draw(text: str, columns: tuple[Column, ...]) -> bytes | None:
         axes.set(xlabel="epoch", ylabel=measure if unit == "1" else f"{measure} ({unit})")
     splits = list(dict.fromkeys(s for name in present if (s := name.split("_", 1)[0]) in SPLITS))
     lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    lines += [Line2D([], [], color="grey", linestyle=SPLITS[split], label=split) for split in splits]
+    lines += [Line2D([], [], color="black", linestyle=SPLITS[split], label=split) for split in splits]
     figure.legend(handles=lines, loc="outside right upper", fontsize="small")
     return _png(figure)
 

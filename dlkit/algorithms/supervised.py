@@ -103,7 +103,7 @@ class Supervised(Algorithm):
             schema.task, self.recipe.noise, len(schema.classes), preprocess.targets
         )
         if schema.task == "classification" and self.recipe.noise == "learnt":
-            raise UsageError("noise: learnt is for regression; the label is one of "
+            raise UsageError("learnt is for regression; the label is one of "
                              f"{len(schema.classes)} classes", where="noise")  # fmt: skip
 
     def inputs(self) -> list[Path]:

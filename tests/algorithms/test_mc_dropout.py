@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from dlkit.algorithms import mc_dropout
 
 
@@ -55,7 +56,8 @@ def test_fitted_noise_is_the_most_likely_one(sd):
     mu = np.repeat(rng.normal(size=(1, 400, 1)), 3, axis=0)
     y = mu[0] + rng.normal(0, sd, size=(400, 1))
     fitted = mc_dropout.fit_noise(y, mu)
-    np.testing.assert_allclose(fitted, ((y - mu[0]) ** 2).mean(0), rtol=1e-5)  # the closed form without spread
+    closed_form = ((y - mu[0]) ** 2).mean(0)  # the draws have no spread
+    np.testing.assert_allclose(fitted, closed_form, rtol=1e-5)
 
     def score(v: float) -> float:
         return mc_dropout.log_likelihood(y, mu, np.array([v])).mean()

@@ -1,12 +1,17 @@
 """Runs the command line inside the test's process: what a subprocess would show, without its start-up."""
 
+import csv
 import io
+import json
 import sys
 import warnings
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
+
+import numpy as np
 
 from dlkit.cli import main
 from tests.conftest import Finished
@@ -57,6 +62,10 @@ def sets(**keys: object) -> list[str]:
     return [part for key, value in keys.items() for part in ("--set", f"{key.replace('__', '.')}={value}")]
 
 
+SMALL = sets(model="[{dense: 16}, {dropout: 0.2}]", epochs=3, data__test=0.2, data__valid=0.2)
+HELD_OUT = sets(data__test=0.2, data__valid=0.2, epochs=8, optimizer__lr=0.01)
+
+
 def contents(directory: Path) -> dict[str, bytes]:
     """The exact files of a run or a family."""
     return {
@@ -77,6 +86,29 @@ def error_line(done: Finished, code: int) -> str:
 
 def table(text: str) -> list[dict[str, str]]:
     """Rows of a CSV text."""
-    import csv
-
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def figures(run: Path, *arguments: object) -> dict[str, Any]:
+    """What `dlkit evaluate` says."""
+    return json.loads(good("evaluate", run, *arguments, "--json").stdout)
+
+
+def column(rows: list[dict[str, str]], name: str) -> np.ndarray:
+    """A column of a table as numbers."""
+    return np.array([float(row[name]) for row in rows])
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    """An embedded table."""
+    return table((DATA / f"{name}.csv").read_text(encoding="utf-8"))
+
+
+def summary(directory: Path) -> dict[str, Any]:
+    """summary.json of a run."""
+    return json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+
+
+def metrics(directory: Path) -> list[dict[str, str]]:
+    """metrics.csv of a run."""
+    return table((directory / "metrics.csv").read_text(encoding="utf-8"))

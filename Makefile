@@ -21,7 +21,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: help demo test lint fuzz faults bench bench-train-mlp bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -102,6 +102,9 @@ bench-startup: .venv/.installed-bench $(call peer,torch)  ## --help, and the com
 
 bench-cost: .venv/.installed-bench $(call peer,torch)  ## step time over batch and width, as a picture
 	$(BENCH) cost
+
+bench-split: .venv/.installed-bench  ## where to cut a step over threads: the batch or each product
+	$(BENCH) split
 
 bench-scaling: .venv/.installed-test  ## a step over ranks: constants and model into docs/distributed.md
 	$(RUN) benchmarks.scaling --write docs/distributed.md

@@ -16,6 +16,7 @@ from benchmarks.results import write_section
 ROWS = {
     "train-mlp": "row_train_mlp",
     "train-mlp-cli": "row_train_mlp_cli",
+    "split": "row_split",
     "startup": "row_startup",
     "cost": "row_cost",
 }

@@ -105,7 +105,10 @@ class TrainingLoop:
 
     def _end_epoch(self, epochs: int) -> None:
         record, epoch = self.record, self.record.epoch + 1
-        figures = self.algorithm.end_epoch(epoch)
+        try:
+            figures = self.algorithm.end_epoch(epoch)
+        except NonFinite as error:  # a GPU's steps are not waited for: told at the end of the epoch
+            raise self._not_finite(error.value, error.array, epoch, record.step) from error
         for name, value in figures.items():
             if name.endswith("_loss") and not math.isfinite(value):
                 raise self._not_finite(float(value), name, epoch, record.step)

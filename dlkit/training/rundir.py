@@ -144,7 +144,7 @@ class RunDirectory:
         self._descriptor = descriptor
 
     def _refuse_results(self) -> None:
-        if not self.entries():
+        if set(self.entries()) in (set(), {RECIPE, ENVIRONMENT}):  # a run that ended before its first save
             return
         if not (self.force or self.resume):
             problem = f"{self.path} is not empty"

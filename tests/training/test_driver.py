@@ -1,12 +1,13 @@
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dlkit.algorithms.protocol import Algorithm
+from dlkit.algorithms.protocol import Algorithm, NonFinite
 from dlkit.backend.machines import Alone
 from dlkit.errors import DataError, RecipeError, UsageError, UserError
 from dlkit.training.checkpoint import load, save
@@ -263,6 +264,16 @@ def test_a_nan_stops_and_keeps_the_last_good_state(
     assert 1 <= tree["position"]["epoch"] <= 2 and np.isfinite(tree["state"]["w"]).all()
     with pytest.raises(UserError, match="nothing was saved before it"):
         go(Regression, tmp_path / "b", poison=1)
+    go(Regression, tmp_path / "b")  # no results are in the way
+
+
+def test_a_nan_that_shows_at_the_end_of_an_epoch(tmp_path: Path) -> None:
+    class Late(Regression):  # as on a GPU, whose steps nobody waits for
+        def end_epoch(self, epoch: int) -> dict[str, float]:
+            raise NonFinite(math.nan, "the weights")
+
+    with pytest.raises(UserError, match=r"loss is nan at epoch 1, step 10 \(first not finite: the weights\)"):
+        go(Late, tmp_path)
 
 
 @pytest.mark.parametrize("broken", ["step", "epoch"])

@@ -29,6 +29,18 @@ def test_results_are_refused(tmp_path: Path) -> None:
         RunDirectory(tmp_path, resume=True, force=True)
 
 
+def test_a_run_that_saved_nothing_is_no_result(tmp_path: Path) -> None:
+    """What a run leaves whose first steps gave NaN."""
+    for name in ("recipe.yaml", "environment.json"):
+        (tmp_path / name).write_text("{}")
+    for options in ({}, {"resume": True}, {"force": True}):
+        with RunDirectory(tmp_path, **options) as directory:
+            directory.check()
+    (tmp_path / "metrics.csv").write_text("epoch,step\n")
+    with pytest.raises(UserError, match="is not empty"):
+        RunDirectory(tmp_path).check()
+
+
 def test_leftovers_of_a_killed_write_do_not_count(tmp_path: Path) -> None:
     (tmp_path / ".checkpoint.h5.tmp").write_text("half")
     with RunDirectory(tmp_path) as directory:

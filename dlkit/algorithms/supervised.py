@@ -307,12 +307,20 @@ class Supervised(Algorithm):
         noise = "mc" if samples > 1 else None
         to_host = self.context.backend.to_host
 
-        def forward(tape: Tape, index: Any) -> np.ndarray:
-            tiled = self.context.backend.xp.tile(index, samples) if samples > 1 else index
-            f = self.model(tape, tape.constant(self._inputs(tape, rows, tiled)))
-            return np.array(to_host(f.data)).reshape(samples, len(index), -1)
+        # Passes go through the network side by side, unless they would share one mask of the weights.
+        together = 1 if self.model.has_noise(of_weights=True) else samples
 
-        parts = self._over_chunks(len(rows), forward, passes=samples, noise=noise, first=rows.first)
+        def forward(tape: Tape, index: Any) -> np.ndarray:
+            tiled = self.context.backend.xp.tile(index, together) if together > 1 else index
+            draws = []
+            for k in range(samples // together):
+                if k:
+                    tape.begin(training=False, noise=True, rng=tape.rng)
+                f = self.model(tape, tape.constant(self._inputs(tape, rows, tiled)))
+                draws.append(np.array(to_host(f.data)).reshape(together, len(index), -1))
+            return np.concatenate(draws)
+
+        parts = self._over_chunks(len(rows), forward, passes=together, noise=noise, first=rows.first)
         f = np.concatenate(parts, axis=1)
         if not np.isfinite(f).all():
             row = int(np.flatnonzero(~np.isfinite(f).all(axis=(0, 2)))[0])

@@ -70,6 +70,10 @@ class Dense(Module):
     def noisy(self) -> bool:
         return self.drop_connect > 0
 
+    @property
+    def noisy_weights(self) -> bool:
+        return self.noisy
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         n_in, n_out = self.weight.shape
         if shape[-1:] != (n_in,):

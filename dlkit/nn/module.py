@@ -46,9 +46,17 @@ class Module:
         """Whether this module itself draws noise while `tape.noise` is on."""
         return False
 
-    def has_noise(self) -> bool:
-        """Whether any module of the tree draws noise: Monte Carlo prediction makes sense."""
-        return any(module.noisy for _, module in self.walk())
+    @property
+    def noisy_weights(self) -> bool:
+        """Whether that noise is on weights, drawn once for all rows that pass together."""
+        return False
+
+    def has_noise(self, *, of_weights: bool = False) -> bool:
+        """Whether any module of the tree draws noise: Monte Carlo prediction makes sense.
+
+        of_weights: whether any draws it for weights, so that rows which pass together share it.
+        """
+        return any(module.noisy_weights if of_weights else module.noisy for _, module in self.walk())
 
     def children(self) -> Iterator[tuple[str, "Module"]]:
         """Direct children as (name, module)."""

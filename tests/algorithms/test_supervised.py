@@ -145,6 +145,16 @@ def test_noise_of_prediction_leaves_batch_norm_alone() -> None:
     assert_equal(before, model.model.state())
 
 
+@pytest.mark.parametrize("layer", ["{dense: {units: 8, drop_connect: 0.5}}", "{gaussian_dropout: 0.5}"])
+def test_each_pass_draws_its_own_noise(layer: str) -> None:
+    """DropConnect masks weights, which all rows of a pass share: passes must not go through together."""
+    model = built("digits", f"model=[{{dense: 8}}, {layer}]")
+    draws = model.outputs(model.valid, 5)
+    for k in range(4):
+        assert (draws[k] != draws[k + 1]).any(axis=1).mean() > 0.8  # a row may go through no masked unit
+    np.testing.assert_array_equal(draws, model.outputs(model.valid, 5))
+
+
 def test_several_targets() -> None:
     model = trained(built("diabetes", "data.label=[s6, progression]", "noise=learnt"), 1)
     (answer,) = model.predict(str(ROOT / "data" / "diabetes.csv"), {"mc_samples": 3})

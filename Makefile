@@ -3,6 +3,7 @@
 
 PYTHON      ?= python3
 TORCH       ?= torch==2.13.0
+PEERS       ?= gensim scikit-learn scikit-surprise mlxtend pyfim gymnasium
 ROUNDS      ?= 7
 THREADS     ?= 2
 FUZZ_CASES  ?= 10000
@@ -51,6 +52,12 @@ help:  ## this list
 	@.bench-venv/bin/python $(PIP) $(TORCH) numpy
 	@touch $@
 
+# The peers of the other commands' rows.
+.bench-venv/.installed-peers: | .bench-venv/.created
+	@echo "installing $(PEERS) into .bench-venv (minutes: some are compiled)"
+	@.bench-venv/bin/python $(PIP) $(PEERS)
+	@touch $@
+
 # -- to look at it, to work on it --------------------------------------------------------------------
 demo: .venv/.installed-report  ## train a network on the data in data/, then predict, evaluate, inspect (under 3 minutes)
 	$(DLKIT) train-mlp recipes/mlp-digits.yaml -o runs/demo --force
@@ -92,7 +99,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: bench-train-mlp bench-startup bench-cost  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-startup bench-cost  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli

@@ -29,12 +29,14 @@ def command(
     mc_samples: int | None,
     as_json: bool,
     gpu: bool,
-    device: str,
+    device: str | None,
     threads: int | None,
 ) -> None:
     """Without INPUT the recipe's own test rows are used."""
     algorithm = open_to_ask(run, gpu, device, threads)
     figures = algorithm.evaluate(source, {"mc_samples": mc_samples})
+    if source is None:
+        _refuse_changed(run, algorithm.inputs())
     if as_json:
         from dlkit.training.rundir import json_text
 
@@ -43,3 +45,11 @@ def command(
     width = max(map(len, figures), default=0)
     for name, value in figures.items():
         click.echo(f"{name:{width}}  {value:.6g}" if isinstance(value, float) else f"{name:{width}}  {value}")
+
+
+def _refuse_changed(run: Path, files: list[Path]) -> None:
+    """The recipe's own test rows are split off, and scaled as, the data that the run began with."""
+    from dlkit.training.environment import fingerprints, refuse_changed_inputs
+    from dlkit.verbs.inspect import provenance
+
+    refuse_changed_inputs(provenance(run).get("inputs"), fingerprints(files), hint="name a labelled file")

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from dlkit.errors import UserError
+from dlkit.errors import UsageError, UserError
 
 RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 
@@ -22,19 +22,21 @@ def device_options(command: Command) -> Command:
     """--gpu, --device and --threads, as on the commands that train."""
     for option in (
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads (all granted)."),
-        click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu|gpu:N", help="Device."),
+        click.option("--device", metavar="cpu|gpu|gpu:N", help="Device (cpu)."),
         click.option("--gpu", is_flag=True, help="Short for --device gpu."),
     ):
         command = option(command)
     return command
 
 
-def chosen_device(gpu: bool, device: str) -> str:
-    """--gpu wins over the default of --device."""
-    return device if device != "cpu" or not gpu else "gpu"
+def chosen_device(gpu: bool, device: str | None) -> str:
+    """The device that the two flags ask for: --gpu alone means the first GPU. Raises UsageError."""
+    if gpu and device == "cpu":
+        raise UsageError("--gpu and --device cpu exclude each other")
+    return device or ("gpu" if gpu else "cpu")
 
 
-def open_to_ask(run: Path, gpu: bool, device: str, threads: int | None) -> Any:
+def open_to_ask(run: Path, gpu: bool, device: str | None, threads: int | None) -> Any:
     """The trained algorithm of a run; what it has to say besides its answers goes to standard error."""
     from dlkit.training.driver import open_run
 

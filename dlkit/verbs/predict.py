@@ -38,7 +38,7 @@ def command(
     output: Path | None,
     mc_samples: int | None,
     gpu: bool,
-    device: str,
+    device: str | None,
     threads: int | None,
 ) -> None:
     """Open the run, answer piece by piece, write each piece as it comes."""

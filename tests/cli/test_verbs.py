@@ -120,3 +120,8 @@ def test_inspect_an_unfinished_run(digits: Path, tmp_path: Path) -> None:
     text = good("inspect", run).stdout
     assert text.startswith("train-mlp: 8 epochs")
     assert "no environment.json beside the checkpoint" in text
+
+
+def test_gpu_and_cpu_exclude_each_other(tmp_path: Path) -> None:
+    done = call("predict", tmp_path, "x.csv", "--gpu", "--device", "cpu")
+    assert error_line(done, 2) == "--gpu and --device cpu exclude each other"

@@ -116,3 +116,22 @@ def test_shipped_recipe_is_valid(recipe: Path, run_dlkit: Callable) -> None:
 
 def test_recipes_are_shipped() -> None:
     assert RECIPES
+
+
+SCHEMAS = sorted((ROOT / "recipes" / "schema").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.stem)
+def test_shipped_schema_is_the_commands_own(path: Path, run_dlkit: Callable) -> None:
+    code, out, errors = run_dlkit("recipe", "schema", path.stem)
+    assert (code, errors) == (0, "")
+    hint = f"dlkit recipe schema {path.stem} > recipes/schema/{path.name}"
+    assert path.read_text(encoding="utf-8") == out, hint
+
+
+def test_every_recipe_points_to_a_shipped_schema() -> None:
+    for path in sorted((ROOT / "recipes").glob("*.yaml")):
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        name = first.removeprefix("# yaml-language-server: $schema=")
+        assert name != first, f"{path.name} names no schema"
+        assert (path.parent / name).is_file(), f"{path.name}: no {name}"

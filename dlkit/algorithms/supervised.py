@@ -483,6 +483,8 @@ class Supervised(Algorithm):
     def evaluate(self, source: str | None, options: Mapping[str, Any]) -> dict[str, float]:
         samples = self._samples(options)
         if source is None:
+            if self.recipe.data.train == "-":
+                raise UsageError("the run learnt from standard input; name a labelled file", where="evaluate")
             self.read_data()
             if self.data.test is None:
                 raise UsageError("the recipe has no test rows; name a labelled file", where="evaluate")

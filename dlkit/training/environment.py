@@ -102,7 +102,9 @@ def refuse_unequal_inputs(by_rank: list[list[dict[str, Any]]]) -> None:
                 raise UserError(f"{mine['path']} differs between the machines of rank 0 and rank {rank}")
 
 
-def refuse_changed_inputs(before: Any, inputs: list[dict[str, Any]]) -> None:
+def refuse_changed_inputs(
+    before: Any, inputs: list[dict[str, Any]], *, hint: str = "--force starts the run anew"
+) -> None:
     """A run goes on only with the data it began with. Raises UserError naming the file that changed."""
     known = {}
     for item in before if isinstance(before, list) else []:
@@ -110,6 +112,4 @@ def refuse_changed_inputs(before: Any, inputs: list[dict[str, Any]]) -> None:
             known[item.get("path")] = item.get("sha256")
     for item in inputs:
         if known.get(item["path"], item["sha256"]) != item["sha256"]:
-            raise UserError(
-                f"{item['path']} has changed since the run began", hint="--force starts the run anew"
-            )
+            raise UserError(f"{item['path']} has changed since the run began", hint=hint)

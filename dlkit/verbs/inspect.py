@@ -39,7 +39,7 @@ def command(run: Path, as_json: bool, **chosen: bool) -> None:
 
     algorithm, checkpoint = open_run(run)
     description = algorithm.describe()
-    if run.is_dir():  # the newest state knows the metrics so far; the chosen model may be an earlier one
+    if (run / CHECKPOINT).is_file():  # it knows the metrics so far; the chosen model may be an earlier one
         checkpoint = load(run / CHECKPOINT)
     rows = list(csv.DictReader(io.StringIO(checkpoint.tree["metrics"])))
     about = provenance(run)

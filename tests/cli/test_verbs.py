@@ -9,6 +9,7 @@ import pytest
 from tests.cli.calling import (
     DATA,
     HELD_OUT,
+    SMALL,
     call,
     contents,
     error_line,
@@ -87,6 +88,24 @@ def test_evaluate_needs_labels(runs: dict[str, Path], tmp_path: Path) -> None:
     assert line == "evaluate: the recipe has no test rows; name a labelled file"
 
 
+def test_evaluate_notices_that_the_runs_data_have_changed(tmp_path: Path) -> None:
+    """Other rows would be held out, and scaled by other means."""
+    rows = tmp_path / "rows.csv"
+    shutil.copy(DATA / "diabetes.csv", rows)
+    train(rows, tmp_path / "run", "-q", *SMALL)
+    with rows.open("a", encoding="utf-8") as file:
+        file.write(rows.read_text(encoding="utf-8").splitlines()[-1] + "\n")
+    line = error_line(call("evaluate", tmp_path / "run"), 1)
+    assert line == f"{rows} has changed since the run began (name a labelled file)"
+    assert figures(tmp_path / "run", rows)["rows"] == 443
+
+
+def test_evaluate_does_not_wait_for_standard_input_again(tmp_path: Path) -> None:
+    good("train-mlp", "-", "-o", tmp_path / "run", "-q", "--epochs", 1, stdin=b"a,b\n1,x\n2,y\n")
+    line = error_line(call("evaluate", tmp_path / "run"), 2)
+    assert line == "evaluate: the run learnt from standard input; name a labelled file"
+
+
 # -- inspect -----------------------------------------------------------------------------------------------
 def test_inspect_shows_everything(digits: Path) -> None:
     text = good("inspect", digits).stdout
@@ -120,6 +139,8 @@ def test_inspect_an_unfinished_run(digits: Path, tmp_path: Path) -> None:
     text = good("inspect", run).stdout
     assert text.startswith("train-mlp: 8 epochs")
     assert "no environment.json beside the checkpoint" in text
+    (run / "checkpoint.h5").rename(run / "best.h5")  # killed between the first best.h5 and checkpoint.h5
+    assert good("inspect", run).stdout == text
 
 
 def test_gpu_and_cpu_exclude_each_other(tmp_path: Path) -> None:

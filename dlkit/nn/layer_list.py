@@ -30,6 +30,11 @@ ActivationName = Literal["identity", "relu", "leaky_relu", "prelu", "sigmoid", "
 SLOPES = {"leaky_relu": 0.01, "prelu": 0.25}
 """Negative slopes where the recipe names none; prelu's is the first value (He et al. 2015)."""
 
+SLOPE: Any = Field(
+    None, ge=0, description="Negative slope of leaky_relu (0.01), or the first value of prelu's (0.25)."
+)
+"""Not below 0: where leaky_relu is fused with a dense layer, its gradient goes by the sign of the output."""
+
 LAYERS = Keyed("layer")
 LayerSpec = Annotated[Spec, LAYERS]
 
@@ -69,9 +74,7 @@ class DenseSpec(LayerBase):
 
     units: int = Field(ge=1, description="Outputs.", json_schema_extra={"aka": ["size", "neurons", "n"]})
     activation: ActivationName | None = Field(None, description="null: the recipe's own `activation`.")
-    slope: float | None = Field(
-        None, description="Negative slope of leaky_relu (0.01), or the first value of prelu's (0.25)."
-    )
+    slope: float | None = SLOPE
     init: InitSpec | None = Field(None, description="Initial weights; null: the recipe's own `init`.")
     drop_connect: float = Field(0.0, ge=0, lt=1, description="Probability that a weight is left out.")
 
@@ -88,9 +91,7 @@ class ActivationSpec(LayerBase):
     SHORTHAND: ClassVar[str | None] = "name"
 
     name: ActivationName = Field(description="Which one.")
-    slope: float | None = Field(
-        None, description="Negative slope of leaky_relu (0.01), or the first value of prelu's (0.25)."
-    )
+    slope: float | None = SLOPE
 
     def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
         return Activation(act(self.name, self.slope))

@@ -159,7 +159,7 @@ class TrainingRecipe(Spec):
         {}, description="Runs to compare: name to the keys it changes; keys may be dotted (optimizer.lr)."
     )
     deterministic: bool = Field(
-        True, description="Same bytes from the same seed on the GPU too; costs some speed."
+        True, description="Ranks add up in rank order: the same bytes each time; false: whatever is fastest."
     )
     memory_limit: ByteSize | None = Field(
         None, description="Most device memory to use, bytes or 4GiB; null: what the device has."

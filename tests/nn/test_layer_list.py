@@ -83,6 +83,7 @@ def test_output_layer_is_linear_and_takes_the_init() -> None:
         ([{"dense": {"units": 4, "activations": "relu"}}], (0, "dense", "activations")),
         ([{"dense": {"units": 4, "activation": "gelu"}}], (0, "dense", "activation")),
         ([{"repeat": {"times": 2, "layers": []}}], (0, "repeat", "layers")),
+        ([{"dense": {"units": 3, "activation": "leaky_relu", "slope": -0.5}}], (0, "dense", "slope")),
     ],
 )
 def test_faults_are_told_with_their_place(layers, loc) -> None:

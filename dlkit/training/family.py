@@ -12,7 +12,7 @@ from typing import Any
 
 from dlkit.algorithms.protocol import Algorithm
 from dlkit.backend.machines import Comm
-from dlkit.errors import Problem, RecipeError, UserError
+from dlkit.errors import Problem, RecipeError
 from dlkit.recipe.resolve import changed, variant
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training.compare import compare_csv, draw
@@ -116,11 +116,12 @@ class _Family:
                 except Diverged as error:
                     self.display.note(f"error: {error}")
                     failed[member.name] = error
-            if self.writes:
+            if self.writes and figures:
                 self._compare(list(figures))
             if failed:
                 done = f"{len(figures)} of {len(self.members)} members are trained"
-                raise UserError(f"{done}; these failed: {', '.join(failed)}")
+                why = next(iter(failed.values())).problems[0].text
+                raise Diverged(f"{done}; these failed: {', '.join(failed)}", hint=f"the first: {why}")
             summary = self._summary(figures)
             self._write_if_new(SUMMARY, json_text(summary))
         self._tell(figures, summary)

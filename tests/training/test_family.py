@@ -103,9 +103,17 @@ def test_finished_members_are_skipped(tmp_path: Path) -> None:
 
 def test_one_that_diverges_does_not_keep_the_others(tmp_path: Path) -> None:
     bad = {"bad": {"poison": 2}, **VARIANTS}
-    with pytest.raises(UserError, match="2 of 3 members are trained; these failed: bad"):
+    told = r"2 of 3 members are trained; these failed: bad \(the first: the loss is nan at epoch 2, step 3 "
+    with pytest.raises(UserError, match=told):
         go(tmp_path, variants=bad)
     assert not (tmp_path / "summary.json").exists() and (tmp_path / "slow" / "summary.json").exists()
+
+
+def test_folds_that_diverge_do_not_keep_other_variants(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="1 of 2 members are trained; these failed: bad"):
+        go(tmp_path, variants={"bad": {"poison": 1}, "good": {}}, folds=2)
+    assert (tmp_path / "good" / "summary.json").exists()
+    assert not (tmp_path / "bad" / "compare.csv").exists()
 
 
 def test_force_keeps_all_until_the_first_member_is_ready(tmp_path: Path) -> None:

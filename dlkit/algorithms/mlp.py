@@ -2,8 +2,8 @@
 
     z^0 = x,   z^l = f(z^(l-1) W^l + b^l),   output = z^(L-1) W^L + b^L
 
-The recipe lists the hidden layers; the output layer follows from the data. What an epoch does, and
-what can be asked of the result, is in supervised.py; docs/train-mlp.md has the mathematics.
+The recipe lists the hidden layers; the output layer follows from the data. What an epoch does is in
+supervised.py, what can be asked of the result in asked.py; docs/train-mlp.md has the mathematics.
 """
 
 import math

@@ -45,6 +45,8 @@ class Rows:
     """(n,) line of each row in the file `name`; None: not a text."""
     first: int = 0
     """Number of the first row in its file."""
+    on_host: bool = False
+    """x would crowd the device: what is needed of it is sent there when it is needed."""
 
     def place(self, k: int) -> str:
         """Where row k comes from."""
@@ -98,18 +100,25 @@ class AskedNetwork(Algorithm):
         backend = self.context.backend
         with backend.memory_errors(f"the {len(dataset)} rows of {dataset.name}", "data.train"):
             y = None if dataset.y is None else backend.asarray(dataset.y)
+            free = backend.free_memory() if backend.name == "gpu" else None
+            on_host = free is not None and dataset.x.nbytes > free // 2
             return Rows(
-                backend.asarray(dataset.x),
+                dataset.x if on_host else backend.asarray(dataset.x),
                 y,
                 backend.asarray(dataset.scale),
                 backend.asarray(dataset.shift),
                 dataset.name,
                 dataset.row_lines,
+                on_host=on_host,
             )
 
     def _inputs(self, tape: Tape, rows: Rows, index: Any) -> Any:
-        x = tape.empty((len(index), rows.x.shape[1]))
-        gather_rows(rows.x, index, rows.scale, rows.shift, x)
+        x, table = tape.empty((len(index), rows.x.shape[1])), rows.x
+        if rows.on_host:
+            backend = self.context.backend
+            table = backend.asarray(rows.x[backend.to_host(index)])
+            index = backend.asarray(np.arange(len(index)))
+        gather_rows(table, index, rows.scale, rows.shift, x)
         return x
 
     def _over_chunks(

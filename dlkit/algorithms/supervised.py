@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dlkit.algorithms import mc_dropout
-from dlkit.algorithms.asked import AskedNetwork, named
+from dlkit.algorithms.asked import AskedNetwork, Rows, named
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise
 from dlkit.algorithms.protocol import Context, Description, LayerRow, NonFinite, Progress, Tree
 from dlkit.autograd import Tape
+from dlkit.backend.feeder import Feeder
 from dlkit.nn import optimizers, schedules
 from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows, worthwhile_shards
 from dlkit.nn.summary import layer_table, step_bytes
@@ -77,6 +78,7 @@ class Supervised(AskedNetwork):
         self._allocate()
         self.train, self.valid = self._rows(data.train), self._rows(data.valid) if data.valid else None
         self.batches = Batches(len(self.train), recipe.batch, True, self.context.streams)
+        self.feeder = Feeder(self.context.backend)
         self.schedule = schedules.build(recipe.optimizer, recipe.epochs)
         self.step = GradientStep(
             self.model,
@@ -123,24 +125,42 @@ class Supervised(AskedNetwork):
         if skip == 0:
             self.sums[...] = 0
             self.rows_seen = 0
-        steps, comm = self.batches.steps, self.context.comm
-        for number, batch in self.batches.epoch(epoch, skip):
+        steps = self.batches.steps
+        for number, n, table, mine in self._steps(epoch, skip):
             self.lr = self.schedule.lr(epoch - 1 + (number - 0.5) / steps)  # the middle of the step
-            mine = batch[shard_rows(len(batch), comm.size, comm.rank)]
-            loss = self._learn(self.context.backend.asarray(mine), len(batch), (epoch, number))
+            loss = self._learn(table, mine, n, (epoch, number))
             if loss is None and number % GPU_CHECK_STEPS == 0:
                 self._refuse_nonfinite()
-            yield Progress(number, steps, len(batch), loss)
+            yield Progress(number, steps, n, loss)
 
-    def _learn(self, batch: Any, n: int, position: tuple[int, int]) -> float | None:
-        """One gradient step on rows `batch` (indices; of n on all machines); the mean loss where at hand."""
+    def _steps(self, epoch: int, skip: int) -> Iterator[tuple[int, int, Rows, Any]]:
+        """Each batch's number and size, a table on the device, and the rows of it that are this rank's share.
+
+        The table is that of all training rows or, where it stays on the host, the share alone: it is sent
+        while the batch before it is computed with.
+        """
+        asarray, comm, train = self.context.backend.asarray, self.context.comm, self.train
+        steps = [
+            (number, len(batch), batch[shard_rows(len(batch), comm.size, comm.rank)])
+            for number, batch in self.batches.epoch(epoch, skip)
+        ]
+        if not train.on_host:
+            yield from ((number, n, train, asarray(mine)) for number, n, mine in steps)
+            return
+        fed = self.feeder((train.x[mine], mine) for _, _, mine in steps)
+        for (number, n, mine), (x, index) in zip(steps, fed, strict=True):
+            share = Rows(x, train.y[index], train.scale, train.shift)
+            yield number, n, share, asarray(np.arange(len(mine)))
+
+    def _learn(self, table: Rows, batch: Any, n: int, position: tuple[int, int]) -> float | None:
+        """One gradient step on rows `batch` of a table, of n on all machines; the mean loss where at hand."""
         several = self.context.comm.size > 1
         sums = self.context.backend.zeros(self.sums.shape, np.float64) if several else self.sums
 
         def loss(tape: Tape, shard: int, rows: slice) -> Any:
             index = batch[rows]
-            f = self.model(tape, tape.constant(self._inputs(tape, self.train, index)))
-            total, measures = self.objective.loss(tape, f, self.train.y[index], 1 / n)
+            f = self.model(tape, tape.constant(self._inputs(tape, table, index)))
+            total, measures = self.objective.loss(tape, f, table.y[index], 1 / n)
             for k, values in enumerate(measures):
                 sums[shard, k] += values.sum(dtype=np.float64)
             return total, None

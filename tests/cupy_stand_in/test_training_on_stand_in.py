@@ -14,6 +14,7 @@ from cupy_stand_in.counts import counts
 from cupy_stand_in.module import installed
 from cupy_stand_in.runs import RUNS, Run
 
+from dlkit.backend.gpu import GPU
 from dlkit.cli import COMMANDS
 
 pytestmark = [
@@ -74,6 +75,18 @@ def test_the_host_does_not_wait_for_a_step(run: Run, tmp_path: Path) -> None:
         launched.append(counts.launches)
     assert launched[1] > 2 * launched[0]
     assert waited[0] == waited[1], counts.waits
+
+
+def test_a_table_too_large_for_the_device_is_fed_to_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = train(run, tmp_path, "kept", "--gpu")
+    monkeypatch.setattr(GPU, "free_memory", lambda self: 64)
+    monkeypatch.setattr(GPU, "refuse_beyond_memory", lambda *_: None)
+    fed = train(run, tmp_path, "fed", "--gpu")
+    assert any("feeder" in place for place in counts.waits), counts.waits
+    for name in STATE:
+        assert (fed / name).read_bytes() == (kept / name).read_bytes(), name
 
 
 def test_as_a_command_of_its_own(run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """From a table or arrays to numbers: fit a schema on the training file, apply it to any file."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from dlkit.readers.spec import DataSpec
 from dlkit.readers.table import Rows, Table, check_usable, find_column
 
 MOST_CATEGORIES = 1000
+_WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)+")
 
 
 @dataclass
@@ -86,6 +88,16 @@ def _fit_columns(table: Table, spec: DataSpec, schema: Schema) -> None:
         schema.kinds.append(kind)
         if kind == "category":
             schema.categories[name] = _categories(table, index)
+            if index not in forced:
+                _refuse_commas(schema.categories[name], name, table.name)
+
+
+def _refuse_commas(categories: list[str], column: str, where: str) -> None:
+    """Numbers written 1,5 would be as many categories. Raises DataError."""
+    commas = [text for text in categories if _WITH_COMMA.fullmatch(text)]
+    if 2 * len(commas) > len(categories):
+        text = f"column {column}: {quoted(commas[0])} looks like a number written with a comma"
+        raise DataError(text, where=where, hint="write a decimal point, or name it in data.categories")
 
 
 def _categories(table: Table, index: int) -> list[str]:

@@ -299,3 +299,10 @@ def test_gals_concrete_splits(dlkit_data):
     data = read(folder + "data.txt", fold={"index": 19, "of": 20}, **spec)
     assert (len(data.train), len(data.test), data.schema.task) == (927, 103, "regression")
     assert data.schema.input_shape == (8,)
+
+
+def test_numbers_with_commas_are_not_taken_for_categories(write):
+    write("a;b;y\n" + "".join(f"{k},5;{k % 3};{'xy'[k % 2]}\n" for k in range(6)))
+    told = "looks like a number written with a comma (write a decimal point, or name it in data.categories)"
+    assert fails() == f'x.csv: column a: "0,5" {told}'
+    assert read(categories=["a"]).schema.kinds == ["category", "number"]

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -47,20 +47,30 @@ def open_to_ask(run: Path, gpu: bool, device: str | None, threads: int | None) -
 
 @contextmanager
 def answer_file(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or `path` written whole or not at all (temporary file, fsync, rename)."""
+    """Standard output, or `path` written whole or not at all (temporary file, fsync, rename).
+
+    A device or a pipe is written to as it is: a rename would put a file in its place.
+    """
     if path is None or str(path) == "-":
         if isinstance(sys.stdout, io.TextIOWrapper):  # CSV is UTF-8 whatever the terminal speaks
             sys.stdout.reconfigure(encoding="utf-8")
         yield sys.stdout
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    special = path.exists() and not path.is_file()
+    target = Path(os.path.realpath(path))  # behind a link, which stays
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
+        if special:
+            with path.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            return
         with temporary.open("w", encoding="utf-8", newline="") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         raise UserError(f"cannot write: {error.strerror or error}", where=str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

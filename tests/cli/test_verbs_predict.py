@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,22 @@ def test_a_file_that_is_not_there(digits: Path, tmp_path: Path, monkeypatch: pyt
     line = "nope.csv: no such file (looked in the current folder)"
     assert error_line(call("predict", digits, "nope.csv"), 1) == line
     assert error_line(call("evaluate", digits, "nope.csv"), 1) == line
+
+
+def test_an_output_that_is_no_file_is_not_replaced(runs: dict[str, Path], tmp_path: Path) -> None:
+    """`-o /dev/null` of a superuser must leave the device; a pipe and a link stay what they are."""
+    expected = good("predict", runs["golf"], DATA / "golf.csv").stdout
+    pipe, real, link = tmp_path / "pipe", tmp_path / "real.csv", tmp_path / "link.csv"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text, encoding="utf-8")
+        good("predict", runs["golf"], DATA / "golf.csv", "-o", pipe)
+        assert read.result() == expected
+    assert pipe.is_fifo()
+    real.write_text("old", encoding="utf-8")
+    link.symlink_to(real.name)
+    good("predict", runs["golf"], DATA / "golf.csv", "-o", link)
+    assert link.is_symlink() and real.read_text(encoding="utf-8") == expected
+    line = error_line(call("predict", runs["golf"], DATA / "golf.csv", "-o", tmp_path), 1)
+    assert line == f"{tmp_path}: cannot write: Is a directory"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "pipe", "real.csv"]

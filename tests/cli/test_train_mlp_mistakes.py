@@ -34,7 +34,7 @@ def test_a_later_loss_that_is_not_finite_leaves_the_checkpoint(
     learn = Supervised._learn
 
     def poisoned(self: Supervised, *arguments: Any) -> Any:
-        if arguments[2] == (4, 3):
+        if arguments[-1] == (4, 3):  # the position
             self.flat.parameters["0.dense.weight"].data[0, 0] = float("nan")
         return learn(self, *arguments)
 

@@ -139,10 +139,10 @@ def test_stopped_on_two_ranks_and_resumed_on_three_and_on_one(embedded: Path, tm
 class Poisoned(TrainMLP):
     """NaN reaches rank 1 alone, in step 2."""
 
-    def _learn(self, batch: Any, n: int, position: tuple[int, int]) -> Any:
+    def _learn(self, table: Any, batch: Any, n: int, position: tuple[int, int]) -> Any:
         if self.context.comm.rank == 1 and position == (1, 2):
-            self.train.scale = self.train.scale * np.nan
-        return super()._learn(batch, n, position)
+            table.scale = table.scale * np.nan
+        return super()._learn(table, batch, n, position)
 
 
 def test_not_a_number_on_one_rank_is_the_same_error_on_all(embedded: Path, tmp_path: Path) -> None:

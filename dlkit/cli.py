@@ -269,7 +269,9 @@ def _usage_line(error: click.UsageError) -> str:
 
 
 def _tell(line: str, code: int) -> int:
-    print(f"error: {' '.join(line.split())}", file=sys.stderr)
+    """One line on stderr; what a file or a name may hold to steer a terminal is shown, not sent."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(line.split()))
+    print(f"error: {shown}", file=sys.stderr)
     return code
 
 

@@ -25,6 +25,7 @@ from dlkit.readers.dataset import TrainingData
 from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.schema import Schema
 from dlkit.readers.training_data import read_training
+from dlkit.training.checkpoint.form import misfit
 from dlkit.training.metrics import Column
 
 GPU_CHECK_STEPS = 100
@@ -227,21 +228,48 @@ class Supervised(AskedNetwork):
         }
 
     def load(self, state: Tree) -> None:
+        _schema_of(state)
         self.model.load(state["model"])
         self.step.optimizer.load(state["optimizer"])
         self.schedule.load(state["schedule"])
-        self.lr = state["epoch"]["lr"]
-        self.sums[...] = self.context.backend.asarray(state["epoch"]["sums"], np.float64)
-        self.rows_seen = state["epoch"]["rows"]
-        self.noise_variance = state["noise_variance"]
+        epoch = state["epoch"]
+        if not np.isfinite([epoch["lr"], *epoch["sums"].flat]).all() or type(epoch["rows"]) is not int:
+            raise ValueError("sums of an epoch that are not finite or of no number of rows")
+        self.lr = epoch["lr"]
+        self.sums[...] = self.context.backend.asarray(epoch["sums"], np.float64)
+        self.rows_seen = epoch["rows"]
+        self._load_noise(state)
+
+    def _load_noise(self, state: Tree) -> None:
+        """The noise variances, NaN before they are fitted."""
+        variance = state["noise_variance"]
+        if misfit(variance, self.noise_variance) or (variance < 0).any():
+            raise ValueError("noise_variance: a variance for each target is expected")
+        self.noise_variance = variance
 
     @classmethod
     def restore(cls, recipe: Any, state: Tree, context: Context) -> "Supervised":
         self = cls(recipe, context)
-        self._describe_task(Schema.from_dict(state["schema"]), Preprocess.from_state(state["preprocess"]))
+        self._describe_task(*_schema_of(state))
         self._lay_out()
         self._refuse_too_large(training=False)
         self._allocate()
         self.model.load(state["model"])
-        self.noise_variance = state["noise_variance"]
+        self._load_noise(state)
         return self
+
+
+def _schema_of(state: Tree) -> tuple[Schema, Preprocess]:
+    """Schema and preprocessing of a saved state.
+
+    Raises KeyError, TypeError or ValueError for what is neither, or not of the same data.
+    """
+    schema, preprocess = Schema.from_dict(state["schema"]), Preprocess.from_state(state["preprocess"])
+    for name, again in (("schema", schema.to_dict()), ("preprocess", preprocess.state())):
+        if fault := misfit(state[name], again, f"state/{name}"):
+            raise ValueError(fault)
+    targets = 0 if preprocess.targets is None else len(preprocess.targets.sd)
+    widths = (len(preprocess.numeric), preprocess.width, targets)
+    if widths != (math.prod(schema.row_shape), math.prod(schema.input_shape), len(schema.targets)):
+        raise ValueError("schema and preprocessing are of different data")
+    return schema, preprocess

@@ -102,7 +102,7 @@ class Module:
         mine: dict[str, Any] = dict(self._kept())
         check_names(mine, state)
         for path, p in mine.items():
-            check_shape(path, p.shape, state[path])
+            check_array(path, p.shape, state[path])
         for path, p in mine.items():
             p.data[...] = self.flat.backend.asarray(np.asarray(state[path], dtype=self.flat.backend.dtype))
 
@@ -119,9 +119,13 @@ def check_names(mine: Any, state: Any) -> None:
             )
 
 
-def check_shape(name: str, shape: tuple[int, ...], array: Any) -> None:
-    """DataError unless the array has the shape."""
+def check_array(name: str, shape: tuple[int, ...], array: Any) -> None:
+    """DataError unless the array has the shape and holds finite floats: what trains never saves others."""
     if tuple(np.shape(array)) != tuple(shape):
         raise DataError(
             f"{name}: expected shape {tuple(shape)}, the saved state has {tuple(np.shape(array))}"
         )
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        raise DataError(f"{name}: expected floating-point numbers, the saved state has others")
+    if not np.isfinite(array).all():
+        raise DataError(f"{name}: the saved state has numbers that are not finite")

@@ -8,7 +8,7 @@ from dlkit.backend.streams import Streams
 from dlkit.errors import DataError
 from dlkit.kernels.langevin import sgld
 from dlkit.kernels.reduce import sum_shards
-from dlkit.nn.module import check_names, check_shape
+from dlkit.nn.module import check_array, check_names
 from dlkit.nn.parameter import Array, Flat
 
 
@@ -79,10 +79,12 @@ class Optimizer:
                 raise DataError(f"the saved optimizer state lacks {name!r}")
             check_names(self.flat.parameters, saved)
             for path, p in self.flat.parameters.items():
-                check_shape(f"{name} of {path}", p.shape, saved[path])
+                check_array(f"{name} of {path}", p.shape, saved[path])
         for name, buffer in self.slots.items():
             self._fill(buffer, state[name])
         self.t = int(state["t"])
+        if not 0 <= self.t < 2**63:
+            raise DataError(f"the saved optimizer has done {self.t} steps")
 
     def _fill(self, buffer: Array, saved: dict[str, np.ndarray]) -> None:
         for path, p in self.flat.parameters.items():
@@ -140,7 +142,7 @@ class Sampler(Optimizer):
         check_names(self.flat.parameters, saved)
         count = len(next(iter(saved.values()), ()))
         for path, p in self.flat.parameters.items():
-            check_shape(f"samples of {path}", (count, *p.shape), saved[path])
+            check_array(f"samples of {path}", (count, *p.shape), saved[path])
         super().load({**state, "noise": self.flat.split(self.slots["noise"])})
         kept = np.empty((count, self.flat.size), self.flat.backend.dtype)
         for path, p in self.flat.parameters.items():

@@ -137,6 +137,8 @@ class Schedule:
         self.best = None if best is None else float(best)
         self.waited = int(state["waited"])
         self.drops = int(state["drops"])
+        if min(self.waited, self.drops) < 0 or (self.best is not None and math.isnan(self.best)):
+            raise ValueError("a schedule that has waited for less than nothing")
 
 
 def build(optimizer: Any, epochs: float) -> Schedule:

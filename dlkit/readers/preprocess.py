@@ -8,7 +8,7 @@ Columns that do not vary become 0. One-hot columns are left as they are.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -155,13 +155,33 @@ class Preprocess:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Preprocess":
-        """The inverse of `state`."""
-        targets = None
-        if state["target_mean"] is not None:
-            targets = TargetScale(np.asarray(state["target_mean"]), np.asarray(state["target_sd"]))
-        numeric = np.asarray(state["numeric"]).astype(bool)
-        scale, shift = np.asarray(state["scale"]), np.asarray(state["shift"])
-        return cls(state["kind"], scale, shift, numeric, state["mean"], state["matrix"], targets)
+        """The inverse of `state`; raises KeyError or ValueError for what `state` never gives."""
+        kind, scale, shift, numeric = (state[name] for name in ("kind", "scale", "shift", "numeric"))
+        mean, matrix, centre, sd = (state[name] for name in ("mean", "matrix", "target_mean", "target_sd"))
+        width = np.size(numeric)
+        d = int(np.count_nonzero(numeric))
+        components = d if kind == "zca" else np.shape(matrix)[-1] if np.ndim(matrix) else 0
+        good = (
+            kind in get_args(Kind),
+            _floats(scale, (width,)) or _floats(scale, (1,)),
+            _floats(shift, (width,)) or _floats(shift, (1,)),
+            isinstance(numeric, np.ndarray) and numeric.shape == (width,) and numeric.dtype == np.uint8,
+            (mean is None) == (matrix is None) == (kind not in {"pca", "zca"} or not d),
+            mean is None or (_floats(mean, (d,)) and _floats(matrix, (d, components))),
+            centre is None if sd is None else np.size(sd) and _floats(centre, (np.size(sd),)),
+            sd is None or (_floats(sd, (np.size(sd),)) and bool((sd > 0).all())),
+        )
+        if not all(good):
+            raise ValueError(f"a preprocessing that contradicts itself (rule {good.index(False) + 1})")
+        targets = None if sd is None else TargetScale(centre, sd)
+        return cls(kind, scale, shift, numeric.astype(bool), mean, matrix, targets)
+
+
+def _floats(array: Any, shape: tuple[int, ...]) -> bool:
+    """Is it an array of finite floats of this shape?"""
+    if not isinstance(array, np.ndarray) or array.dtype != np.float64 or array.shape != shape:
+        return False
+    return bool(np.isfinite(array).all())
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """What the training file looked like: enough to read other files the same way, and to name the answers."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -98,16 +98,37 @@ class Schema:
             "unseen": self.unseen,
         }
 
+    def _check(self) -> None:
+        """Raises ValueError where the parts contradict each other."""
+        named = [self.columns, self.label, self.classes, *self.categories.values()]
+        places = [*self.positions, *self.label_positions]
+        shapes = [self.row_shape, self.input_shape]
+        good = (
+            self.task in get_args(Task) and self.unseen in ("error", "ignore"),
+            all(kind in get_args(Kind) for kind in self.kinds),
+            all(isinstance(name, str) for names in named for name in names),
+            len(set(places)) == len(places) and all(len(set(names)) == len(names) for names in named),
+            len(self.positions) == len(self.columns) and bool(self.label),
+            not self.table or len(self.label_positions) == len(self.label),
+            all(0 <= place < self.width for place in places),
+            all(shape and min(shape) > 0 for shape in shapes),
+            not self.table or self.row_shape == (self.encoded_width,),
+            isinstance(self.delimiter, str) and len(self.delimiter) <= 1,
+            bool(self.classes) == (self.task == "classification"),
+        )
+        if not all(good):
+            raise ValueError(f"a schema that contradicts itself (rule {good.index(False) + 1})")
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Schema":
-        """The inverse of `to_dict`; raises KeyError or ValueError for what `to_dict` never gives."""
+        """The inverse of `to_dict`; raises KeyError, TypeError, ValueError for what `to_dict` never gives."""
         columns, kinds = list(data["columns"]), list(data["kinds"])
         chosen = [name for name, kind in zip(columns, kinds, strict=True) if kind == "category"]
         ends = np.cumsum([int(count) for count in data["category_counts"]], dtype=np.int64).tolist()
         starts = [0, *ends][: len(ends)]
         texts = list(data["categories"])
         categories = {name: texts[start:end] for name, start, end in zip(chosen, starts, ends, strict=True)}
-        return cls(
+        schema = cls(
             task=data["task"],
             table=bool(data["table"]),
             columns=columns,
@@ -125,3 +146,5 @@ class Schema:
             input_shape=tuple(int(size) for size in data["input_shape"]),
             unseen=data["unseen"],
         )
+        schema._check()
+        return schema

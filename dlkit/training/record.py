@@ -79,9 +79,30 @@ class RunRecord:
             record.stopped = stopping["stopped"]
             if not isinstance(tree["recipe"], str) or not isinstance(tree["state"], dict):
                 raise TypeError("recipe or state of another type")
-        except (KeyError, TypeError, AttributeError) as error:
+            record._check(tree)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"not the checkpoint of a run: {error}", where=where) from error
         return record
+
+    def _check(self, tree: Tree) -> None:
+        """What a tree read says must be what `to_tree` would say. Raises ValueError."""
+        again = self.to_tree(tree["recipe"], {})
+        for name in ("position", "best", "early_stopping"):
+            if set(again[name]) != set(tree[name]):
+                raise ValueError(f"{name} has other parts")
+        counts = [self.epoch, self.step, self.steps, self.stale, *([self.best.epoch] if self.best else [])]
+        whole = all(type(count) is int and 0 <= count < 2**63 for count in counts)
+        if not whole or type(self.stopped) is not bool:
+            raise ValueError("its position or early stopping are no counts")
+        figures = [self.reference] if self.reference is not None else []
+        figures += [self.best.value] if self.best else []
+        if not all(type(value) is float and not math.isnan(value) for value in figures):
+            raise ValueError("its best or reference value is no number")
+        done = [row.get("epoch") for row in self.table.rows]
+        if len(done) != self.epoch or done != list(range(1, self.epoch + 1)):
+            raise ValueError(f"metrics of {len(done)} epochs, but {self.epoch} are done")
+        if self.best and not 1 <= self.best.epoch <= self.epoch:
+            raise ValueError(f"epoch {self.best.epoch} is the best of {self.epoch}")
 
 
 def _rows(text: str, where: str) -> list[dict[str, Number]]:

@@ -11,6 +11,7 @@ from dlkit.algorithms.protocol import Algorithm, Tree
 from dlkit.errors import DataError, UsageError, UserError
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training.checkpoint import load
+from dlkit.training.checkpoint.form import misfit
 from dlkit.training.recipes import recipe_of
 from dlkit.training.record import RunRecord
 from dlkit.training.rundir import CHECKPOINT, ENVIRONMENT, SUMMARY, RunDirectory
@@ -99,11 +100,22 @@ def _flat(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def fitting(command: str, path: Path) -> Iterator[None]:
-    """Around the loading of a state: one that lacks a part or has another shape is a DataError."""
+    """Around the loading of a state: one that lacks a part or has another shape is a DataError, placed."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DataError as error:
+        problem = error.problems[0]
+        if problem.where is not None:
+            raise
+        raise DataError(problem.text, where=str(path), hint=problem.hint) from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise DataError(f"its state does not fit {command}: {error!r}", where=str(path)) from error
+
+
+def refuse_misfit(algorithm: Algorithm, state: Tree) -> None:
+    """A state that was loaded whole is the one that would be saved now. Raises ValueError."""
+    if fault := misfit(state, algorithm.state()):
+        raise ValueError(fault)
 
 
 def refuse_fewer_epochs(record: RunRecord, epochs: int) -> None:

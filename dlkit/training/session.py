@@ -22,7 +22,7 @@ from dlkit.training.pace import fixed_seconds
 from dlkit.training.progress import Display
 from dlkit.training.recipes import changed, to_yaml
 from dlkit.training.record import RunRecord
-from dlkit.training.resume import Earlier, fitting, refuse_fewer_epochs
+from dlkit.training.resume import Earlier, fitting, refuse_fewer_epochs, refuse_misfit
 from dlkit.training.rundir import CHECKPOINT, ENVIRONMENT, RECIPE, SUMMARY, TIMING, RunDirectory
 from dlkit.training.signals import Signals
 
@@ -143,6 +143,8 @@ class Session:
             refuse_fewer_epochs(self.record, self.algorithm.epochs)
             with fitting(self.algorithm.command, self.directory.path / CHECKPOINT):
                 self.algorithm.load(self.earlier.state)
+                state = self.earlier.state
+                self.comm.once(lambda: refuse_misfit(self.algorithm, state))
             self.earlier.state = {}  # loaded: its memory is free again
         description = self.algorithm.describe()
         for line in heading(description, self.recipe):

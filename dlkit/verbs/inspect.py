@@ -35,12 +35,15 @@ def command(run: Path, as_json: bool, **chosen: bool) -> None:
     from dlkit.training.checkpoint import load
     from dlkit.training.describe import layer_table
     from dlkit.training.driver import open_run
+    from dlkit.training.record import RunRecord
     from dlkit.training.rundir import CHECKPOINT
 
     algorithm, checkpoint = open_run(run)
     description = algorithm.describe()
     if (run / CHECKPOINT).is_file():  # it knows the metrics so far; the chosen model may be an earlier one
         checkpoint = load(run / CHECKPOINT)
+    names = [column.name for column in algorithm.METRICS]
+    RunRecord.from_tree(checkpoint.tree, names, str(run / CHECKPOINT if run.is_dir() else run))
     rows = list(csv.DictReader(io.StringIO(checkpoint.tree["metrics"])))
     about = provenance(run)
     if as_json:

@@ -192,7 +192,11 @@ def test_epochs_cannot_be_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert tree["position"]["epoch"] == 0 and tree["position"]["step"] > 0
     save(
         tmp_path / "checkpoint.h5",
-        tree | {"position": {"epoch": 3, "step": 0, "steps": 30}},
+        tree
+        | {
+            "position": {"epoch": 3, "step": 0, "steps": 30},
+            "metrics": "epoch,step,train_loss\n1,10,1.0\n2,20,1.0\n3,30,1.0\n",
+        },
         command="toy-regression",
     )
     with pytest.raises(UsageError, match="2, but 3 are done"):

@@ -140,4 +140,8 @@ def _check_version(version: int, path: Path) -> None:
 def _attribute(value: Any) -> str | int:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogatepass")
-    return value if isinstance(value, str) else int(value)
+    if isinstance(value, str):
+        return value
+    if getattr(value, "ndim", None) != 0 or value.dtype.kind not in "biu":
+        raise ValueError("an attribute that is neither text nor a whole number")
+    return int(value)

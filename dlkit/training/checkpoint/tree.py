@@ -16,6 +16,11 @@ Dataset = Any
 
 CHUNK_BYTES = 1 << 22
 DEPTH = 64
+LEAVES = {
+    (True, 0, ""), (True, 0, "int"), (True, 1, ""),
+    (False, 0, ""), (False, 0, "array"), (False, 1, ""), (False, 1, "text"), (False, 2, ""),
+}  # fmt: skip
+"""What a dataset may be: is it text, its axes (2: or more), its attribute `kind`."""
 
 
 def write_group(group: Group, tree: Mapping[str, Any], place: str) -> None:
@@ -142,15 +147,18 @@ class Reader:
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ValueError(f"{name} is a link")
-            yield name, group[name]
+            item = group[name]
+            if h5py.h5o.get_info(item.id).rc != 1:  # groups in each other would take for ever to read
+                raise ValueError(f"{name} stands in several places")
+            yield name, item
 
     def item(self, item: Any, depth: int) -> Any:
         import h5py
 
         kind = item.attrs.get("kind", b"")
         kind = kind.decode() if isinstance(kind, bytes) else str(kind)
-        if isinstance(item, h5py.Group):
-            return self.texts(item) if kind == "texts" else self.group(item, depth + 1)
+        if isinstance(item, h5py.Group) and kind in ("", "texts"):
+            return self.texts(item) if kind else self.group(item, depth + 1)
         if not isinstance(item, h5py.Dataset):
             raise ValueError(f"{item.name} is no dataset")
         if item.shape is None:
@@ -174,6 +182,8 @@ class Reader:
         self.left -= size
 
     def leaf(self, item: Dataset, kind: str) -> Any:
+        if (item.dtype.kind == "S", min(item.ndim, 2), kind) not in LEAVES:
+            raise ValueError(f"{item.name} is of an unexpected kind")
         value = item[()]
         if item.dtype.kind == "S":
             if item.ndim == 0:
@@ -190,6 +200,8 @@ class Reader:
         parts = dict(self.links(group))
         for part in parts.values():
             self.check(part)
+        if any(part.ndim != 1 or part.dtype.kind not in "iu" for part in parts.values()):
+            raise ValueError(f"{group.name} holds no texts")
         data, ends = parts["bytes"][()].tobytes(), parts["ends"][()].tolist()
         starts = [0, *ends[:-1]]
         if any(end < start for start, end in zip(starts, ends, strict=True)) or (

@@ -277,7 +277,8 @@ HOSTILE = [
     _texts, _bomb, _unwritten, _external, _virtual, _records, _references, _opaque, _named_type, _loop,
     _soft, _other_file, _dangling, _deep, _complex,
     _kind("texts"), _kind("int"), _kind("array"), _kind(1.5), _kind([1, 2]), _kind(b"\xff"),
-    _kind("x" * 60000), _texts_group(np.zeros(3, np.uint8), [1, 9]), _texts_group(np.zeros(3, np.uint8), [-1, 3]),
+    _kind("x" * 60000), _texts_group(np.zeros(3, np.uint8), [1, 9]),
+    _texts_group(np.zeros(3, np.uint8), [-1, 3]),
     _texts_group(np.zeros(3, np.uint8), 1.5), _texts_group(np.full(3, 255, np.uint8), [3]),
     _texts_group("x", "y"), _texts_group(np.zeros(3), [[3]]),
 ]  # fmt: skip

@@ -7,7 +7,12 @@ import pytest
 
 from dlkit.training.checkpoint.form import misfit
 
-GOOD: dict[str, Any] = {"a": {"w": np.zeros((2, 3), np.float32), "n": 1}, "t": "text", "l": ["x", "y"], "e": None}
+GOOD: dict[str, Any] = {
+    "a": {"w": np.zeros((2, 3), np.float32), "n": 1},
+    "t": "text",
+    "l": ["x", "y"],
+    "e": None,
+}
 
 
 @pytest.mark.parametrize(

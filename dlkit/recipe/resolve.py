@@ -27,7 +27,7 @@ def resolve(
     """The recipe that holds. Raises RecipeError with everything that is wrong.
 
     flags: dotted path -> value; labels: dotted path -> the flag's spelling, for messages. Data paths stay as
-    they are written. Each variant is checked too.
+    they are written. Each variant is checked too, and that there can be folds.
     """
     if document is not None:
         _check_command(Recipe, document)
@@ -44,7 +44,7 @@ def resolve(
     recipe, found = _validated(Recipe, data, document, overrides)
     problems = found + problems
     if recipe is not None and not problems:
-        problems = _variant_problems(recipe, document)
+        problems = _variant_problems(recipe, document) or _fold_problems(recipe, document)
     if recipe is None or problems:
         raise RecipeError(problems)
     return recipe
@@ -65,6 +65,14 @@ def changed(recipe: R, changes: Mapping[str, Any], *, where: str = "--set") -> R
 def variant(recipe: R, name: str) -> R:
     """One member of the family: the recipe with the variant's changes, and without `variants`."""
     return changed(recipe, {**recipe.variants[name], "variants": {}}, where=f"variants.{name}")
+
+
+def fold(recipe: R, index: int) -> R:
+    """One member of a cross-validation: fold `index` in turn is the test set. Raises RecipeError."""
+    changes: dict[str, Any] = {"folds": None, "data.fold": {"index": index, "of": recipe.folds}}
+    if getattr(getattr(recipe, "data", None), "test", None) is not None:
+        changes["data.test"] = None
+    return changed(recipe, changes, where="folds")
 
 
 def _validated(
@@ -98,6 +106,19 @@ def _variant_problems(recipe: TrainingRecipe, document: Document | None) -> list
                 problems.append(Problem(f"variants.{name}: {path[0]}: no variant can change it", label))
         problems += _validated(type(recipe), data, document, overrides)[1]
     return problems
+
+
+def _fold_problems(recipe: TrainingRecipe, document: Document | None) -> list[Problem]:
+    known = document is not None and ("folds",) in document.values
+    place = document.where(("folds",)) if document is not None and known else "folds"
+    problems: list[Problem] = []
+    for one in [variant(recipe, name) for name in recipe.variants] or [recipe]:
+        try:
+            if one.folds:
+                fold(one, 0)
+        except RecipeError as error:
+            problems += [Problem(problem.text, place, problem.hint) for problem in error.problems]
+    return list(dict.fromkeys(problems))
 
 
 def _check_command(Recipe: type[TrainingRecipe], document: Document) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from dlkit.algorithms.protocol import Algorithm
 from dlkit.backend.machines import Comm
 from dlkit.errors import Problem, RecipeError
-from dlkit.recipe.resolve import changed, variant
+from dlkit.recipe.resolve import fold, variant
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training.compare import compare_csv, draw
 from dlkit.training.driver import show, train
@@ -44,14 +44,7 @@ def members_of(recipe: TrainingRecipe) -> list[Member]:
         if taken:
             raise RecipeError(taken)
         return [Member(name, variant(recipe, name)) for name in recipe.variants]
-    count = recipe.folds or 0
-    keys: dict[str, Any] = {"folds": None}
-    if getattr(getattr(recipe, "data", None), "test", None) is not None:
-        keys["data.test"] = None  # each fold in turn is the test set
-    return [
-        Member(f"fold-{k + 1}", changed(recipe, keys | {"data.fold": {"index": k, "of": count}}))
-        for k in range(count)
-    ]
+    return [Member(f"fold-{k + 1}", fold(recipe, k)) for k in range(recipe.folds or 0)]
 
 
 def show_family(

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from dlkit.errors import RecipeError
+from dlkit.readers.spec import DataSpec, FoldSpec
 from dlkit.recipe.document import parse_document
 from dlkit.recipe.emit import block
-from dlkit.recipe.resolve import changed, resolve, variant
+from dlkit.recipe.resolve import changed, fold, resolve, variant
+from dlkit.recipe.schema import TrainingRecipe
 from dlkit.recipe.suggest import closest
 from tests.recipe.sample import (
     MINIMAL,
@@ -313,3 +316,23 @@ def test_any_sets_give_a_recipe_or_a_recipe_error(sets: list[str]) -> None:
 def test_sets_below_anything(path: str, value: object) -> None:
     with contextlib.suppress(RecipeError):
         changed(read(MINIMAL), {path: value, f"{path}.x": 1})
+
+
+class FoldedRecipe(TrainingRecipe):
+    """A recipe of rows."""
+
+    data: DataSpec = Field(description="Rows.")
+
+
+def test_folds_that_cannot_be_are_told_at_their_place() -> None:
+    fault = "train_rows and test_rows need {fold} in their names"
+    document = parse_document("data: {train: a.csv, train_rows: train.txt}\nfolds: 3\n", "r.yaml")
+    with pytest.raises(RecipeError) as caught:
+        resolve(FoldedRecipe, document)
+    assert str(caught.value) == f"r.yaml:2:8: {fault}"
+    with pytest.raises(RecipeError) as caught:
+        resolve(FoldedRecipe, None, ["data.train=a.csv", "data.test_rows=t.txt"], {"folds": 2})
+    assert str(caught.value) == f"folds: {fault}"
+    recipe = resolve(FoldedRecipe, None, ["data.train=a.csv", "data.test_rows='{fold}.txt'"], {"folds": 2})
+    one = fold(recipe, 1)
+    assert one.folds is None and one.data.fold == FoldSpec(index=1, of=2)

@@ -6,7 +6,7 @@ from typing import Any
 from dlkit.algorithms.protocol import Tree
 from dlkit.errors import UserError
 from dlkit.training import environment
-from dlkit.training.checkpoint import BLOCK, load, to_bytes
+from dlkit.training.checkpoint import load, to_bytes
 from dlkit.training.loop import TrainingLoop
 from dlkit.training.metrics import Number, figure
 from dlkit.training.progress import SHOWN, short_figure
@@ -72,12 +72,17 @@ def _save_tested(loop: TrainingLoop, earlier: Tree | None, best: int | None) -> 
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    """Whether the checkpoint at `path` has these bytes, going by the length and digest in its first block."""
+    """Whether the checkpoint at `path` has these bytes: all of them, for a damaged one is to be replaced."""
+    rest = memoryview(data)
     try:
         with path.open("rb") as stream:
-            return stream.read(BLOCK) == data[:BLOCK]
+            while piece := stream.read(1 << 20):
+                if piece != rest[: len(piece)]:
+                    return False
+                rest = rest[len(piece) :]
     except OSError:
         return False
+    return not rest
 
 
 def result_line(path: Path, figures: Figures, *, everything: bool = False) -> str:

@@ -16,6 +16,8 @@ class Case:
     arguments: list[str]
     program: tuple[str, ...] = DLKIT
     environment: dict[str, str] = field(default_factory=dict)
+    asks: list[list[str]] = field(default_factory=list)
+    """What a finished run can be asked: verbs with what follows the run's directory."""
 
     @property
     def name(self) -> str:
@@ -31,5 +33,8 @@ CASES = [
     Case(["toy-regression", "epochs=15", "sleep=0.002"], TOY),
     Case(["toy-regression", "epochs=6", "sleep=0.002", "folds=2"], TOY),
     Case(["toy-counting", "chunks=150", "sleep=0.002"], TOY),
-    Case(["train-mlp", "data/digits.csv", "--epochs", "3"]),
+    Case(
+        ["train-mlp", "data/digits.csv", "--epochs", "3", "--valid", "0.1"],
+        asks=[["inspect"], ["predict", "data/digits.csv"]],
+    ),
 ]

@@ -1,6 +1,7 @@
 """Runs a command as a process, disturbs it, and compares what is left with an undisturbed run."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,36 @@ def file_size_limit(size: int) -> list[str]:
     """Prefix: no file may grow beyond `size` bytes. What a full disk does to a write, without a full disk."""
     limit = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
     return [sys.executable, "-c", limit + "os.execv(sys.argv[1], sys.argv[1:])"]
+
+
+def on_a_disk_that_is(state: str, saved: Path, after: Path) -> list[str]:
+    """Prefix: the command sees a file system of its own, "full" or "read-only", in place of the folder
+    `saved`, with its content; what is on it in the end goes to the new folder `after`.
+
+    The mount is seen by the command alone and ends with it. Needs the right to mount: `may_mount`.
+    """
+    script = """
+        set -e; state="$1" saved="$2" after="$3"; shift 3
+        cp -a "$saved" "$after"
+        mount -t tmpfs -o size=16m none "$saved"
+        cp -a "$after/." "$saved"; rm -r "$after"
+        if [ "$state" = full ]; then cat /dev/zero > "$saved/.filler.tmp" 2> /dev/null || true; fi
+        if [ "$state" = read-only ]; then mount -o remount,ro "$saved"; fi
+        code=0; "$@" || code=$?
+        if [ "$state" = full ]; then rm "$saved/.filler.tmp"; fi
+        cp -a "$saved" "$after"
+        exit $code
+    """
+    return ["unshare", "--mount", "sh", "-c", script, "sh", state, str(saved), str(after)]
+
+
+def may_mount() -> bool:
+    """Whether `on_a_disk_that_is` works here: for root on most machines, and in few containers."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return (
+        bool(shutil.which("unshare"))
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
 
 
 def one_error_line(done: Ended) -> str:

@@ -4,14 +4,17 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dlkit.errors import DataError
 from dlkit.training.checkpoint import BLOCK, load
-from tests.faults.cases import CASES, Case
+from tests.faults.cases import CASES, ROOT, Case
 from tests.faults.harness import (
     complete,
     contents,
@@ -19,14 +22,18 @@ from tests.faults.harness import (
     file_size_limit,
     has_saved,
     kill_while_training,
+    may_mount,
+    on_a_disk_that_is,
     one_error_line,
     sessions,
     start,
     wait_for,
 )  # fmt: skip
+from tests.fuzz.program import run
 
 KILLS = int(os.environ.get("DLKIT_FAULT_KILLS", "3"))
 REGIONS = 64
+MAY_MOUNT = may_mount()
 
 
 class Whole:
@@ -64,6 +71,15 @@ def kill_and_resume(case: Case, whole: Whole, directory: Path, count: int) -> No
             shutil.rmtree(directory)
     complete(case, directory, "--resume")
     assert contents(directory) == whole.contents, f"seed {seed}, after {count} kills"
+
+
+def corrupted(good: bytes) -> Iterator[bytes]:
+    """The file with each of its regions turned over."""
+    step = max((len(good) - BLOCK) // REGIONS, 1)
+    for offset in [*range(0, BLOCK, 16), *range(BLOCK, len(good), step), len(good) - 1]:
+        bad = bytearray(good)
+        bad[offset : offset + step] = bytes(b ^ 0xFF for b in bad[offset : offset + step])
+        yield bytes(bad)
 
 
 def test_killed_at_random_moments(case: Case, whole: Whole, tmp_path: Path) -> None:
@@ -104,6 +120,28 @@ def test_a_full_disk_loses_nothing(case: Case, whole: Whole, tmp_path: Path) -> 
     assert contents(directory) == whole.contents
 
 
+@pytest.mark.skipif(not MAY_MOUNT, reason="a file system of its own needs root and the right to mount")
+@pytest.mark.parametrize("state", ["full", "read-only"])
+def test_a_disk_that_takes_nothing(case: Case, whole: Whole, tmp_path: Path, state: str) -> None:
+    directory, after = tmp_path / "run", tmp_path / "after"
+    shutil.copytree(whole.directory, directory)
+    for path in directory.rglob("summary.json"):
+        path.unlink()  # something is left to do
+    before = contents(directory)
+    done = ended(start(case, directory, "--resume", prefix=on_a_disk_that_is(state, directory, after)))
+    reason = {"full": "No space left on device", "read-only": "not writable"}[state]
+    assert (
+        done.code == 1 and one_error_line(done).startswith("error: cannot write ") and reason in done.stderr
+    )
+    assert contents(after) == before
+    for verb, *rest in case.asks:  # to ask is not to write
+        command = [sys.executable, *case.program, verb, str(directory), *rest]
+        shutil.rmtree(after)
+        prefix = on_a_disk_that_is(state, directory, after)
+        subprocess.run([*prefix, *command], cwd=ROOT, check=True, capture_output=True)
+    complete(case, after, "--resume")
+
+
 def test_a_place_that_cannot_be_written(case: Case, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir()
@@ -133,11 +171,8 @@ def test_two_writers(case: Case, whole: Whole, tmp_path: Path) -> None:
 
 def test_a_checkpoint_corrupted_anywhere_is_refused(case: Case, whole: Whole, tmp_path: Path) -> None:
     source = next(path for path in sorted(whole.directory.rglob("checkpoint.h5")))
-    good, path = source.read_bytes(), tmp_path / "checkpoint.h5"
-    step = max((len(good) - BLOCK) // REGIONS, 1)
-    for offset in [*range(0, BLOCK, 16), *range(BLOCK, len(good), step), len(good) - 1]:
-        bad = bytearray(good)
-        bad[offset : offset + step] = bytes(b ^ 0xFF for b in bad[offset : offset + step])
+    path = tmp_path / "checkpoint.h5"
+    for bad in corrupted(source.read_bytes()):
         path.write_bytes(bad)
         with pytest.raises(DataError) as caught:
             load(path)
@@ -155,6 +190,36 @@ def test_resume_from_a_corrupted_checkpoint_touches_nothing(case: Case, whole: W
     done = ended(start(case, directory, "--resume"))
     assert done.code == 1 and "damaged checkpoint" in one_error_line(done)
     assert contents(directory) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoint.h5", "best.h5"])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.asks], ids=lambda case: case.name, indirect=True, scope="module"
+)
+def test_a_corrupted_state_is_refused_by_every_verb(
+    case: Case, whole: Whole, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process, for there are many: every region of either file, through every verb and --resume."""
+    monkeypatch.chdir(ROOT)
+    directory = tmp_path / "run"
+    shutil.copytree(whole.directory, directory)
+    good = (directory / name).read_bytes()
+    (directory / "summary.json").unlink()  # as if it was stopped before the very end
+    commands = [[verb, str(directory / name), *rest] for verb, *rest in case.asks]
+    resume = [*case.arguments, "-o", str(directory), "--resume", "-q"]
+    for k, bad in enumerate(corrupted(good)):
+        (directory / name).write_bytes(bad)
+        before = contents(directory)
+        for command in [*commands, resume]:
+            if command is resume and name == "best.h5" and k % 16:
+                continue
+            done = run(*command)
+            if command is resume and name == "best.h5" and not done.code:
+                assert contents(directory) == whole.contents  # it was not needed, and written anew
+                (directory / "summary.json").unlink()
+                continue
+            assert done.code == 1 and done.errors[0].startswith(f"error: {directory / name}: "), done
+            assert contents(directory) == before
 
 
 def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Spoilt recipes through `recipe check`, `--print-config` and `--dry-run`.
 
-Garbage is a text that is no YAML mapping for libyaml's own parser, or that the published JSON schema, judged
+Garbage is a text that is no YAML mapping for PyYAML's own loader, or that the published JSON schema, judged
 by the jsonschema package, refuses: it must end with code 2 and every problem at its file:line:column. What is
 accepted must be a recipe that, printed and read again, is the same recipe.
 """
@@ -142,7 +142,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def is_garbage(data: bytes, path: Path) -> bool:
     """By the parser and validator of others."""
     try:
-        if not isinstance(yaml.load(data, Loader=yaml.CBaseLoader), dict):
+        if not isinstance(yaml.load(data, Loader=yaml.BaseLoader), dict):
             return True
     except (yaml.YAMLError, UnicodeDecodeError):
         return True

@@ -5,7 +5,6 @@ results. summary.json is removed first and written last.
 """
 
 import importlib
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -103,10 +102,7 @@ def _check_watched(algorithm: type[Algorithm], recipe: TrainingRecipe) -> None:
 
 
 def _summary(directory: RunDirectory) -> Figures:
-    try:
-        summary = json.loads(directory.read_text(SUMMARY) or "{}")
-    except ValueError as error:
-        raise DataError(f"not JSON: {error}", where=str(directory.path / SUMMARY)) from error
+    summary = directory.read_json(SUMMARY)
     return {name: value for name, value in summary.items() if isinstance(value, int | float)}
 
 

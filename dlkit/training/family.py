@@ -19,7 +19,7 @@ from dlkit.training.compare import compare_csv, draw
 from dlkit.training.driver import show, train
 from dlkit.training.loop import Diverged
 from dlkit.training.options import RunOptions
-from dlkit.training.outcome import COUNTS, Figures
+from dlkit.training.outcome import COUNTS, Figures, leading
 from dlkit.training.progress import Display, short_figure
 from dlkit.training.recipes import to_yaml
 from dlkit.training.rundir import COMPARE, COMPARE_PICTURE, OURS, RECIPE, SUMMARY, RunDirectory, json_text
@@ -174,7 +174,7 @@ class _Family:
                 key, text = _headline(own)
                 pieces.append(f"{name} {key} {text}" if key else name)
         else:
-            for key in _leading(_shared(figures)):
+            for key in leading(_shared(figures))[:2]:
                 mean, deviation = summary[f"{key}_mean"], summary[f"{key}_sd"]
                 pieces.append(f"{key} {short_figure(mean)} ± {short_figure(deviation)}")
             pieces.append(f"({len(figures)} folds)")
@@ -188,19 +188,10 @@ def _shared(figures: dict[str, Figures]) -> list[str]:
     return [key for key in first if key not in COUNTS and all(key in own for own in rest)]
 
 
-def _leading(keys: list[str]) -> list[str]:
-    """The test figures; where there are none, those of validation or training."""
-    for split in ("test_", "valid_", "train_"):
-        found = [key for key in keys if key.startswith(split)]
-        if found:
-            return found[:2]
-    return keys[:2]
-
-
 def _headline(own: Figures) -> tuple[str, str]:
     """The first leading figure of a member, with its deviation where the member is a set of folds."""
     means = [key.removesuffix("_mean") for key in own if key.endswith("_mean")]
-    keys = _leading(means or [key for key in own if key not in COUNTS])
+    keys = leading(means or [key for key in own if key not in COUNTS])
     if not keys:
         return "", ""
     if means:

@@ -23,10 +23,6 @@ class Column(NamedTuple):
     """Which way is good; None: told from the measure (see `better_when_higher`)."""
 
 
-POSITION = (
-    Column("epoch", "epochs", "epochs done, from 1"),
-    Column("step", "steps", "training steps done since the start of the run"),
-)
 TIMING = ("epoch", "step", "seconds", "examples_per_second", "peak_memory_bytes")
 LOWER_IS_BETTER = {
     "loss", "error", "rmse", "mae", "mse", "nll", "perplexity", "kl", "regret", "deviance", "log_loss",

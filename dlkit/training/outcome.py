@@ -1,5 +1,6 @@
 """The end of a run: the chosen model is tested, its artifacts are written, and last of all summary.json."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,19 @@ def _holds(path: Path, data: bytes) -> bool:
     return not rest
 
 
+def leading(names: Iterable[str]) -> list[str]:
+    """The test figures; where there are none, those of validation, of training, or all of them."""
+    names = list(names)
+    for split in ("test_", "valid_", "train_"):
+        found = [name for name in names if name.startswith(split)]
+        if found:
+            return found
+    return names
+
+
 def result_line(path: Path, figures: Figures, *, everything: bool = False) -> str:
     """`runs/x   test_accuracy 0.9924   test_loss 0.0247   (best: epoch 10)`."""
-    names = [name for name in figures if name not in COUNTS]
-    for split in ("test_", "valid_", "train_", ""):
-        shown = [name for name in names if name.startswith(split)]
-        if shown:
-            break
+    shown = leading(name for name in figures if name not in COUNTS)
     shown = shown if everything else shown[:SHOWN]
     pieces = [str(path), *(f"{name} {short_figure(figures[name])}" for name in shown)]
     best = [f"(best: epoch {figures['best_epoch']})"] if "best_epoch" in figures else []

@@ -1,6 +1,5 @@
 """What an earlier run left in a directory, and whether the new command line may go on with it."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,19 +49,10 @@ def earlier_run(
     tree = load(path, command=algorithm.command).tree
     record = RunRecord.from_tree(tree, [column.name for column in algorithm.METRICS], str(path))
     stored = recipe_of(algorithm.Recipe, tree["recipe"], str(path))
-    environment = read_environment(directory)
+    environment = directory.read_json(ENVIRONMENT)
     _refuse_other(recipe, stored, environment.get("recipe_as_given"), directory)
     complete = directory.has(SUMMARY)
     return Earlier(record, tree["state"], stored, environment, complete)
-
-
-def read_environment(directory: RunDirectory) -> dict[str, Any]:
-    """environment.json; empty where there is none. Raises DataError where it is not JSON."""
-    try:
-        found = json.loads(directory.read_text(ENVIRONMENT) or "{}")
-    except ValueError as error:
-        raise DataError(f"not JSON: {error}", where=str(directory.path / ENVIRONMENT)) from error
-    return found if isinstance(found, dict) else {}
 
 
 def _refuse_other(

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dlkit.errors import UsageError, UserError
+from dlkit.errors import DataError, UsageError, UserError
 
 RECIPE, METRICS, TIMING, SUMMARY = "recipe.yaml", "metrics.csv", "timing.csv", "summary.json"
 CHECKPOINT, BEST, ENVIRONMENT = "checkpoint.h5", "best.h5", "environment.json"
@@ -208,6 +208,19 @@ class RunDirectory:
             return None
         except OSError as error:
             raise cannot("read", self.path / name, error) from error
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON object that `write_json` wrote; empty where there is none. Raises UserError, DataError."""
+        path = self.path / name
+        try:
+            found = json.loads(path.read_bytes().decode("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise cannot("read", path, error) from error
+        except ValueError as error:
+            raise DataError(f"not JSON: {error}", where=str(path)) from error
+        return found if isinstance(found, dict) else {}
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file atomically (folders in `name` are made). Raises UserError."""

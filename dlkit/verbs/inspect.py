@@ -80,16 +80,9 @@ def command(run: Path, as_json: bool, **chosen: bool) -> None:
 
 def provenance(run: Path) -> dict[str, Any]:
     """environment.json beside the checkpoint; empty where there is none."""
-    from dlkit.errors import DataError
+    from dlkit.training.rundir import ENVIRONMENT, RunDirectory
 
-    path = (run if run.is_dir() else run.parent) / "environment.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise DataError(f"not readable as JSON: {error}", where=str(path)) from error
-    return found if isinstance(found, dict) else {}
+    return RunDirectory(run if run.is_dir() else run.parent).read_json(ENVIRONMENT)
 
 
 def metrics_lines(rows: list[dict[str, str]], last: int | None) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -58,6 +58,11 @@ class Rows:
 
 class AskedNetwork(Algorithm):
     """A network with what it needs to read rows and to say what its outputs mean."""
+
+    ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
+        "predict": frozenset({"mc_samples"}),
+        "evaluate": frozenset({"mc_samples"}),
+    }
 
     data: TrainingData
     """The run's own rows, after `read_data`."""

@@ -6,7 +6,7 @@ One-pass algorithms (counting) have one epoch whose steps are the chunks of the 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -83,6 +83,14 @@ class Answer(NamedTuple):
     columns: list[Any]
 
 
+class File(NamedTuple):
+    """A file that an algorithm hands over to be written; it never writes one itself."""
+
+    name: str
+    """Its name; folders in it are made."""
+    content: str | bytes
+
+
 class NonFinite(ArithmeticError):
     """A loss that is NaN or infinite: its value and the first array that was not finite."""
 
@@ -106,8 +114,13 @@ class Algorithm(ABC):
     SOURCE_KEY: ClassVar[str] = "data.train"
     """Recipe key that a data file given as SOURCE fills."""
     UNIT: ClassVar[str] = "examples"
+    PREVIEWS: ClassVar[tuple[str, ...]] = ()
+    """Names of the files that `previews` may give."""
     EXAMPLES: ClassVar[str] = ""
     """Command lines shown at the end of --help."""
+    ASKED: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """Verb -> names of the options, among its special ones, that it can be asked with; no entry: the verb
+    itself is not understood. Verbs refuse what is not listed here (verbs/options.py)."""
 
     def __init__(self, recipe: Any, context: Context) -> None:
         self.recipe = recipe
@@ -174,11 +187,31 @@ class Algorithm(ABC):
         """Files for the run directory: (name, content)."""
         return ()
 
+    def previews(self) -> Iterable[tuple[str, str | bytes]]:
+        """Files that let someone watch a long run, named in PREVIEWS: written whenever the state is saved."""
+        return ()
+
     # -- questions to a finished run ------------------------------------------------------------
     @classmethod
     @abstractmethod
     def restore(cls, recipe: Any, state: Tree, context: Context) -> "Algorithm":
         """A trained algorithm from recipe and state alone, without its training data."""
+
+    def sample(self, options: Mapping[str, Any]) -> Iterator[File | str]:
+        """New examples from the model: pictures as files, text as lines."""
+        raise NotImplementedError(f"{self.command} does not sample")
+
+    def similar(self, names: Sequence[str], options: Mapping[str, Any]) -> Iterator[Answer]:
+        """What is near to `names` (items, words), nearest first, with the measure of nearness."""
+        raise NotImplementedError(f"{self.command} knows no likeness")
+
+    def recommend(self, names: Sequence[str], options: Mapping[str, Any]) -> Iterator[Answer]:
+        """What to offer to `names` (users, or the items of a basket), best first, with the reason."""
+        raise NotImplementedError(f"{self.command} does not recommend")
+
+    def look(self, options: Mapping[str, Any]) -> Iterator[File | str]:
+        """What `inspect` shows beyond the layer table when asked with one of its special options."""
+        raise NotImplementedError(f"{self.command} has nothing more to show")
 
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
         """Answers for the rows of `source` (path or "-"), piece by piece in bounded memory."""

@@ -166,6 +166,8 @@ class TrainingLoop:
         self.directory.write(TIMING, self.timing.to_csv())
         self.directory.write(CHECKPOINT, now or to_bytes(self.tree(), command=command))
         self.directory.write(METRICS, self.record.table.to_csv())
+        for name, content in self.algorithm.previews():
+            self.directory.write(name, content)
         self.pace.saved(began)
         self.display.detail(f"saved {self.directory.path / CHECKPOINT}")
 

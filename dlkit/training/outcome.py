@@ -26,7 +26,7 @@ def finish(loop: TrainingLoop, about: dict[str, Any], parameters: int) -> Figure
     earlier = _load_best(loop, best) if best and best != record.epoch else None
     tested = {name: figure(value) for name, value in algorithm.test().items()}
     _save_tested(loop, earlier, best)
-    names = []
+    names = [*algorithm.PREVIEWS]
     for name, content in algorithm.artifacts():
         directory.write(name, content)
         names.append(name)

@@ -181,6 +181,8 @@ class Session:
             about = before | {"resumed": [*before.get("resumed", []), session]}
         else:
             about = session | {"inputs": inputs, "recipe_as_given": self.given.model_dump(mode="json")}
+        if self.algorithm.PREVIEWS:  # known to a later --force even if this run never ends
+            about["artifacts"] = [*self.algorithm.PREVIEWS]
         self.directory.write(RECIPE, self.text)
         self.directory.write_json(ENVIRONMENT, about)
         return about

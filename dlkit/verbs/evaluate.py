@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dlkit.verbs.options import RUN, device_options, open_to_ask
+from dlkit.verbs.options import RUN, device_options, open_to_ask, understood
 
 HELP = "Figures of a finished run on labelled rows, one `name value` a line on standard output."
 
@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Without INPUT the recipe's own test rows are used."""
     algorithm = open_to_ask(run, gpu, device, threads)
-    figures = algorithm.evaluate(source, {"mc_samples": mc_samples})
+    figures = algorithm.evaluate(source, understood(algorithm, "evaluate", {"mc_samples": mc_samples}))
     if source is None:
         _refuse_changed(run, algorithm.inputs())
     if as_json:

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,6 +43,29 @@ def open_to_ask(run: Path, gpu: bool, device: str | None, threads: int | None) -
     algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
     algorithm.context.log = lambda line: click.echo(line, err=True)
     return algorithm
+
+
+def understood(algorithm: Any, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The special options of a verb that the algorithm knows, with their values.
+
+    given: option name -> value of every special option of the verb; None, False and () mean not given.
+    Raises UsageError where the run's command does not know the verb, or an option that was given.
+    """
+    known = algorithm.ASKED.get(verb)
+    if known is None:
+        verbs = ", ".join(["inspect", *algorithm.ASKED])
+        raise UsageError(
+            f"dlkit {verb} has no answer for a run of {algorithm.command}", hint=f"there are {verbs}"
+        )
+    for name, value in given.items():
+        if value not in (None, False, ()) and name not in known:
+            flag = f"--{name.replace('_', '-')}"
+            flags = ", ".join(f"--{one.replace('_', '-')}" for one in sorted(known))
+            raise UsageError(
+                f"{flag}: not for a run of {algorithm.command}",
+                hint=f"{verb} takes {flags}" if flags else None,
+            )
+    return {name: value for name, value in given.items() if name in known}
 
 
 @contextmanager

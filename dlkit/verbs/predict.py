@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dlkit.verbs.options import RUN, answer_file, device_options, open_to_ask
+from dlkit.verbs.options import RUN, answer_file, device_options, open_to_ask, understood
 
 HELP = "Answers of a finished run for new rows, as CSV on standard output or in a file."
 
@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Open the run, answer piece by piece, write each piece as it comes."""
     algorithm = open_to_ask(run, gpu, device, threads)
-    pieces = algorithm.predict(source, {"mc_samples": mc_samples})
+    pieces = algorithm.predict(source, understood(algorithm, "predict", {"mc_samples": mc_samples}))
     first = next(pieces, None)  # bad input is found before the output file is touched
     with answer_file(output) as out:
         writer = csv.writer(out, lineterminator="\n")

@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 _DEVICE = {"errors", "backend", "kernels"}
 _MODEL = {*_DEVICE, "autograd", "ops", "nn", "recipe"}
 _RECORDS = {"training.checkpoint", "training.metrics", "training.rundir"}
-_BELOW_TRAINING = {*_MODEL, "readers", *_RECORDS, "algorithms"}
+_BELOW_TRAINING = {*_MODEL, "readers", "pictures", *_RECORDS, "algorithms"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "backend": {"errors"},
@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "ops": {*_DEVICE, "autograd"},
     "recipe": {"errors"},
     "readers": {"errors", "recipe"},
+    "pictures": {"errors"},
     "training.checkpoint": {"errors", "training.rundir"},
     "training.metrics": {"errors", "training.rundir"},
     "training.rundir": {"errors"},
@@ -50,7 +51,7 @@ DISTRIBUTION = {
     "cupy": "cupy-cuda12x",
     "cupyx": "cupy-cuda12x",
     "sklearn": "scikit-learn",
-    "PIL": "matplotlib",  # which requires pillow
+    "PIL": "pillow",
 }
 HEAVY_ALLOWED = {("training/checkpoint.py", "h5py")}
 

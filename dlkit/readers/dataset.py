@@ -122,6 +122,8 @@ class TrainingData:
                 whole += f" + {len(rows):,} {split}"
         shape = "×".join(map(str, self.schema.input_shape))
         inputs = shape if len(self.schema.input_shape) > 1 else f"{shape} inputs"
+        if self.schema.task == "none":
+            return " · ".join([whole, *apart, inputs])
         if self.schema.task == "classification":
             outputs = f"{len(self.schema.classes):,} classes"
         else:

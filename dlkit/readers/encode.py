@@ -8,7 +8,16 @@ import numpy as np
 
 from dlkit.errors import DataError
 from dlkit.readers.cells import MISSING_TEXT, Faults, OnBadRow, number, quoted, read_codes
-from dlkit.readers.labels import TaskChoice, encode_labels, fit_labels, labels_for, number_columns, raw_labels
+from dlkit.readers.labels import (
+    TaskChoice,
+    encode_labels,
+    fit_labels,
+    fit_optional,
+    labels_for,
+    number_columns,
+    optional_codes,
+    raw_labels,
+)
 from dlkit.readers.opening import check_size
 from dlkit.readers.schema import Schema
 from dlkit.readers.source import Arrays
@@ -51,23 +60,29 @@ def fit_schema(source: Table | Arrays, spec: DataSpec, task: TaskChoice) -> tupl
     schema = Schema(task="regression", table=isinstance(source, Table), unseen=spec.unseen)
     quiet = Faults(source.name, None, "skip")
     if isinstance(source, Table):
-        _fit_columns(source, spec, schema)
+        _fit_columns(source, spec, schema, last_is_label=task != "none")
         schema.row_shape = schema.input_shape = (schema.encoded_width,)
     else:
         schema.row_shape = source.x.shape[1:]
         schema.input_shape = (*schema.row_shape, 1) if len(schema.row_shape) == 2 else schema.row_shape
         targets = 1 if source.y is None or source.y.ndim == 1 else source.y.shape[1]
         schema.label = ["label"] if targets == 1 else [f"label_{k}" for k in range(targets)]
+        if task == "none" and source.y is None:
+            schema.label = []
+    if task == "none":
+        fit_optional(source, schema)
+        return schema, []
     raw = raw_labels(source, schema.label_positions, schema.label, task, quiet)
     note = fit_labels(raw, source, task, schema)
     return schema, [note] if note else []
 
 
-def _fit_columns(table: Table, spec: DataSpec, schema: Schema) -> None:
+def _fit_columns(table: Table, spec: DataSpec, schema: Schema, *, last_is_label: bool) -> None:
     def find(reference: str | int) -> int:
         return find_column(reference, table.names, table.header, table.name)
 
-    given = spec.label if isinstance(spec.label, list) else [-1 if spec.label is None else spec.label]
+    given = spec.label if isinstance(spec.label, list) else [] if spec.label is None else [spec.label]
+    given = given or ([-1] if last_is_label else [])
     schema.label_positions = [find(reference) for reference in given]
     if len(set(schema.label_positions)) < len(given):
         raise DataError("a label column is named twice", where=table.name)
@@ -136,6 +151,7 @@ def match_columns(
     """
     if header and schema.named:
         places = {column: index for index, column in enumerate(names)}
+        need_label = need_label and (schema.task != "none" or set(schema.label) <= set(places))
         wanted = schema.columns + (schema.label if need_label else [])
         absent = [column for column in wanted if column not in places]
         if absent:
@@ -143,6 +159,8 @@ def match_columns(
             raise DataError(f"missing column{'s' * (len(absent) > 1)} {shown}", where=name)
         return [places[c] for c in schema.columns], [places[c] for c in schema.label] if need_label else []
     features, labels = len(schema.columns), len(schema.label)
+    if schema.task == "none" and len(names) == features:
+        need_label = False
     if len(names) == schema.width:
         return schema.positions, schema.label_positions if need_label else []
     if len(names) == features + labels:
@@ -176,7 +194,9 @@ def encode(
     else:
         x = _rows_of(source, schema)
     y = None
-    if need_label:
+    if need_label and schema.task == "none":
+        y = optional_codes(source, labels, schema)
+    elif need_label:
         if not schema.table and isinstance(source, Table):
             raise DataError("no labels were found for these rows", where=source.name)
         y = encode_labels(labels_for(source, labels, schema, faults), schema, faults)

@@ -11,7 +11,8 @@ from dlkit.readers.schema import Schema
 from dlkit.readers.source import Arrays
 from dlkit.readers.table import Table, number_text
 
-TaskChoice = Literal["auto", "classification", "regression"]
+TaskChoice = Literal["auto", "classification", "regression", "none"]
+"""What the labels are for; none: the rows are learnt from without labels (images to be imitated)."""
 Raw = np.ndarray | list[str]
 """Labels as read: (n, targets) float64 with NaN where bad, or n texts."""
 
@@ -54,7 +55,7 @@ def _is_text(table: Table, index: int, task: TaskChoice) -> bool:
     return any(number(cell) is None for cell in present)
 
 
-def _raw_of_array(arrays: Arrays, task: TaskChoice) -> Raw:
+def _raw_of_array(arrays: Arrays, task: str) -> Raw:
     if arrays.y is None:
         text = "no labels were found for these rows"
         raise DataError(text, where=arrays.name, hint="name their file: data.labels")
@@ -100,6 +101,37 @@ def fit_labels(raw: Raw, source: Table | Arrays, task: TaskChoice, schema: Schem
     return note
 
 
+def fit_optional(source: Table | Arrays, schema: Schema) -> None:
+    """List in `schema` the classes of rows that are learnt from without labels, where there are such labels.
+
+    They serve to colour and to sort: labels that are no classes (measurements, several a row) are left aside.
+    """
+    schema.task = "none"
+    if len(schema.label) != 1:
+        return
+    raw = raw_labels(source, schema.label_positions, schema.label, "auto", Faults(source.name, None, "skip"))
+    if isinstance(raw, list):
+        classes = sorted({text for text in raw if text.lower() not in MISSING_TEXT})
+    elif _choose(raw, source)[0] == "classification":
+        classes = [number_text(value) for value in np.unique(raw[~np.isnan(raw)]).tolist()]
+        schema.numeric_classes = True
+    else:
+        return
+    schema.classes = classes if len(classes) <= MOST_CLASSES else []
+
+
+def optional_codes(source: Table | Arrays, positions: Sequence[int], schema: Schema) -> np.ndarray | None:
+    """int64 (n,) class codes of rows whose labels are welcome but not needed; -1: none that is known.
+
+    None: this file has no labels.
+    """
+    there = bool(positions) if isinstance(source, Table) else source.y is not None and source.y.ndim == 1
+    if not schema.classes or not there:
+        return None
+    aside = Faults(source.name, None, "skip")  # a bad label does not spoil its row
+    return encode_labels(labels_for(source, positions, schema, aside), schema, aside)
+
+
 def _choose(raw: Raw, source: Table | Arrays) -> tuple[Literal["classification", "regression"], str]:
     if isinstance(raw, list):
         return "classification", "the label is text"
@@ -143,16 +175,17 @@ def number_text_or_nan(value: float) -> str:
 
 def labels_for(source: Table | Arrays, positions: Sequence[int], schema: Schema, faults: Faults) -> Raw:
     """The labels of another file than the training file, read as the schema says."""
+    classes = schema.task != "regression"
     if isinstance(source, Arrays):
         raw = _raw_of_array(source, schema.task)
         if isinstance(raw, list) and schema.numeric_classes:
             raise DataError("labels have to be numbers, as in training", where=source.name)
-        if not isinstance(raw, list) and schema.task == "classification" and not schema.numeric_classes:
+        if not isinstance(raw, list) and classes and not schema.numeric_classes:
             return [number_text(value) for value in raw[:, 0].tolist()]
         if not isinstance(raw, list) and raw.shape[1] != len(schema.label):
             text = f"expected {len(schema.label)} labels a row, found {raw.shape[1]}"
             raise DataError(text, where=source.name)
         return raw
-    if schema.task == "classification" and not schema.numeric_classes:
+    if classes and not schema.numeric_classes:
         return read_texts(source.column(positions[0]), schema.label[0], faults)
     return number_columns(source, positions, schema.label, faults)

@@ -1,6 +1,7 @@
 """Scaling and whitening of features and targets, fitted on the training rows and kept in checkpoints.
 
-range: (x - min) / (max - min); 8-bit images: x / 255. standard: (x - mean) / sd (sd with divisor n).
+range: (x - min) / (max - min); 8-bit images: x / 255. image: the same, with one minimum and maximum for all
+columns. standard: (x - mean) / sd (sd with divisor n).
 pca: z = (x - mean) V / sqrt(lambda + epsilon), with lambda, V the eigenvalues (largest first) and
 eigenvectors of the covariance (divisor n - 1), so that z has unit covariance for epsilon = 0.
 zca: the same turned back, z Vᵀ (Bell & Sejnowski 1997): whitened, and still looking like the data.
@@ -14,7 +15,7 @@ import numpy as np
 
 from dlkit.errors import DataError
 
-Kind = Literal["none", "range", "standard", "pca", "zca"]
+Kind = Literal["none", "range", "image", "standard", "pca", "zca"]
 _BLOCK = 4096
 _MOST_WHITENED = 8192
 
@@ -86,10 +87,10 @@ class Preprocess:
         numeric = np.ones(width, bool) if numeric is None else numeric
         scale, shift = np.ones(1), np.zeros(1)
         whitened = kind in {"pca", "zca"}
-        if x.dtype == np.uint8 and kind in {"range", "pca", "zca"}:
+        if x.dtype == np.uint8 and kind in {"range", "image", "pca", "zca"}:
             scale = np.full(1, 1 / 255)
-        elif kind in {"range", "standard"}:
-            scale, shift = _affine(x, kind)
+        elif kind in {"range", "image", "standard"}:
+            scale, shift = _affine(x, kind, numeric)
             scale, shift = np.where(numeric, scale, 1.0), np.where(numeric, shift, 0.0)
         fitted = cls(kind, scale, shift, numeric)
         if whitened and numeric.any():
@@ -202,12 +203,15 @@ def _nonzero(scale: np.ndarray) -> np.ndarray:
     return np.where(scale == 0, 1.0, scale)
 
 
-def _affine(x: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
+def _affine(x: np.ndarray, kind: Kind, numeric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(scale, shift) per column with x * scale + shift = (x - centre) / spread."""
-    if kind == "range":
+    if kind in {"range", "image"}:
         centre = x.min(axis=0).astype(np.float64)
         with np.errstate(over="ignore"):
             spread = x.max(axis=0).astype(np.float64) - centre
+        if kind == "image" and numeric.any():
+            lowest, highest = centre[numeric].min(), (centre + spread)[numeric].max()
+            centre, spread = np.full(len(centre), lowest), np.full(len(centre), highest - lowest)
     else:
         centre, spread = _moments(x)
     with np.errstate(over="ignore", invalid="ignore"):

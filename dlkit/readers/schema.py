@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "none"]
 Kind = Literal["number", "category"]
 
 
@@ -14,6 +14,7 @@ class Schema:
     """Columns, categories, classes and shapes, fitted on the training file and kept in checkpoints."""
 
     task: Task
+    """none: rows without labels; classes then are those that some rows are known to have."""
     table: bool
     """Rows were rows of a table; otherwise arrays (images) with labels apart."""
     columns: list[str] = field(default_factory=list)
@@ -108,13 +109,13 @@ class Schema:
             all(kind in get_args(Kind) for kind in self.kinds),
             all(isinstance(name, str) for names in named for name in names),
             len(set(places)) == len(places) and all(len(set(names)) == len(names) for names in named),
-            len(self.positions) == len(self.columns) and bool(self.label),
+            len(self.positions) == len(self.columns) and (bool(self.label) or self.task == "none"),
             not self.table or len(self.label_positions) == len(self.label),
             all(0 <= place < self.width for place in places),
             all(shape and min(shape) > 0 for shape in shapes),
             not self.table or self.row_shape == (self.encoded_width,),
             isinstance(self.delimiter, str) and len(self.delimiter) <= 1,
-            bool(self.classes) == (self.task == "classification"),
+            self.task == "none" or bool(self.classes) == (self.task == "classification"),
         )
         if not all(good):
             raise ValueError(f"a schema that contradicts itself (rule {good.index(False) + 1})")

@@ -56,6 +56,8 @@ class How:
     labels: Path | None = None
     """The labels file, where it is named; else it is looked for beside the file."""
     need_labels: bool = True
+    labels_welcome: bool = False
+    """Labels are taken where they are found and not missed where they are not."""
     label_is_column: bool = False
     """A two-dimensional array holds the label too: do not look for labels elsewhere."""
     is_header: Callable[[Rows], bool] | None = None
@@ -121,7 +123,8 @@ def arrays_of(kind: str, data: bytes, path: Path, how: How, files: list[Path]) -
             raise DataError(f"{len(x):,} rows, but {y.shape[0] if y.ndim else 1:,} labels", where=name)
     arrays = Arrays(name, x, y, np.arange(len(x)), from_idx=kind == "idx", total=len(x))
     _leave_out_bad(arrays, how.on_bad_row)
-    if x.ndim == 2 and y is None and (how.label_is_column or how.need_labels):
+    missed = how.need_labels and not how.labels_welcome
+    if x.ndim == 2 and y is None and (how.label_is_column or missed):
         return _as_table(arrays)
     return arrays
 

@@ -46,7 +46,7 @@ class DataSpec(Spec):
     label: Reference | list[Reference] | None = Field(
         None,
         description="Label column by name or index (from 0, negative from the right); "
-        "a list for several regression targets; null: the last column.",
+        "a list for several regression targets; null: the last column (without labels: none).",
         json_schema_extra={"flag": "--label", "aka": ["target", "y"]},
     )
     labels: str | None = Field(
@@ -70,11 +70,12 @@ class DataSpec(Spec):
         description="Columns to read as categories though they hold numbers, by name or index.",
         json_schema_extra={"aka": ["categorical"]},
     )
-    scale: Literal["auto", "none", "range", "standard", "pca", "zca"] = Field(
+    scale: Literal["auto", "none", "range", "image", "standard", "pca", "zca"] = Field(
         "auto",
         description="Features, fitted on the training rows: range = to 0..1 (8-bit images: /255), "
+        "image = to 0..1 by one range for all columns, "
         "standard = mean 0, standard deviation 1, pca or zca = whitened; "
-        "auto = range for 8-bit images, else standard. Category columns stay 0/1.",
+        "auto = range for 8-bit images, else standard (without labels: image). Category columns stay 0/1.",
         json_schema_extra={"flag": "--scale", "aka": ["normalize", "preprocess", "scaling", "whiten"]},
     )
     components: int | float | None = Field(

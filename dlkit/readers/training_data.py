@@ -62,7 +62,7 @@ class _Reading:
         test = self._other("test", schema) if isinstance(spec.test, str) else self._part(whole, test_rows)
         kind = spec.scale
         if kind == "auto":
-            kind = "range" if whole.x.dtype == np.uint8 else "standard"
+            kind = "range" if whole.x.dtype == np.uint8 else "image" if self.task == "none" else "standard"
         preprocess = self._fit(train, schema, kind)
         schema.input_shape = schema.input_shape if kind != "pca" else (preprocess.width,)
 
@@ -97,6 +97,7 @@ class _Reading:
             as_text=bool(spec.categories),
             labels=labels,
             label_is_column=spec.label is not None and spec.labels is None,
+            labels_welcome=self.task == "none",
         )
         path = self._find("train", find_data(spec.train, self.base))
         source = load(path, how, self.files)
@@ -125,7 +126,7 @@ class _Reading:
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Row indices of training, validation and test."""
         spec, count = self.spec, len(whole.x)
-        classes = whole.y if schema.task == "classification" else None
+        classes = None if schema.task == "regression" else whole.y
         test = train = valid = None
         if spec.test_rows is not None:
             test = self._row_file("test_rows", whole)
@@ -206,7 +207,7 @@ class _Reading:
 
 def how_to_read(schema: Schema, *, need_label: bool, on_bad_row: OnBadRow, labels: Path | None) -> How:
     """How a file is read that has to fit `schema`."""
-    text_labels = schema.task == "classification" and not schema.numeric_classes
+    text_labels = bool(schema.classes) and not schema.numeric_classes
     return How(
         delimiter=schema.delimiter or None,
         on_bad_row=on_bad_row,
@@ -215,6 +216,7 @@ def how_to_read(schema: Schema, *, need_label: bool, on_bad_row: OnBadRow, label
         labels=labels,
         need_labels=need_label,
         label_is_column=schema.table,
+        labels_welcome=schema.task == "none",
         is_header=header_test(schema),
     )
 
@@ -226,8 +228,8 @@ def dataset(part: Encoded, schema: Schema, preprocess: Preprocess, dtype: Any) -
     """
     real = np.dtype(dtype)
     y, labels = part.y, None
-    if y is not None and schema.task == "classification":
-        labels = np.array(schema.classes, object)[y]
+    if y is not None and schema.task != "regression":
+        labels = np.array([*schema.classes, ""], object)[y]  # code -1: no known class
     elif y is not None and preprocess.targets is not None:
         labels, y = y, preprocess.targets.standardise(y).astype(real)
     scale, shift = np.ones(1, real), np.zeros(1, real)

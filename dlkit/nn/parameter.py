@@ -67,11 +67,11 @@ class Flat:
         module.flat = self
 
     @classmethod
-    def allocate(cls, module: Any, backend: Backend, streams: Streams) -> "Flat":
-        """Place the parameters and draw them: the k-th on the host from the stream ("init", k)."""
+    def allocate(cls, module: Any, backend: Backend, streams: Streams, *, name: str = "init") -> "Flat":
+        """Place the parameters and draw them: the k-th on the host from the stream (name, k)."""
         flat = cls(module, backend)
         for k, p in enumerate(flat.parameters.values()):
-            drawn = p.init.draw(streams.get("init", k), p.shape, p.fan_in, p.fan_out)
+            drawn = p.init.draw(streams.get(name, k), p.shape, p.fan_in, p.fan_out)
             p.data[...] = backend.asarray(np.ascontiguousarray(drawn, dtype=backend.dtype))
         return flat
 

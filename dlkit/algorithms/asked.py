@@ -7,56 +7,23 @@ learnt from; how it came to be trained is in supervised.py.
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dlkit.algorithms import mc_dropout
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise, Objective, objective_for
-from dlkit.algorithms.protocol import Algorithm, Answer
+from dlkit.algorithms.protocol import Answer
+from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, chunk_rows, named
 from dlkit.autograd import Tape
 from dlkit.errors import DataError, UsageError
-from dlkit.kernels.gather import gather_rows
 from dlkit.nn.module import Module
-from dlkit.nn.parameter import Flat
-from dlkit.nn.step import shard_rows
-from dlkit.readers.dataset import Dataset, TrainingData, regrouped
-from dlkit.readers.prediction import PredictionRows, read_for_prediction
+from dlkit.readers.dataset import regrouped
 from dlkit.readers.preprocess import Preprocess, TargetScale
 from dlkit.readers.schema import Schema
 
-EVALUATION_ROWS = 1024
-"""Rows of one evaluation chunk. Fixed: figures must not depend on the number of threads."""
-PREDICTION_ROWS = 8 * EVALUATION_ROWS
-"""Most rows of a file that are answered at once."""
 
-
-@dataclass
-class Rows:
-    """One split on the device: inputs (n, d) as stored, targets (n,) or (n, k); input = x * scale + shift."""
-
-    x: Any
-    y: Any
-    scale: Any
-    shift: Any
-    name: str = ""
-    lines: np.ndarray | None = None
-    """(n,) line of each row in the file `name`; None: not a text."""
-    first: int = 0
-    """Number of the first row in its file."""
-    on_host: bool = False
-    """x would crowd the device: what is needed of it is sent there when it is needed."""
-
-    def place(self, k: int) -> str:
-        """Where row k comes from."""
-        return f"{self.name}: row {self.first + k}" if self.lines is None else f"{self.name}:{self.lines[k]}"
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-class AskedNetwork(Algorithm):
+class AskedNetwork(RowNetwork):
     """A network with what it needs to read rows and to say what its outputs mean."""
 
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
@@ -64,11 +31,8 @@ class AskedNetwork(Algorithm):
         "evaluate": frozenset({"mc_samples"}),
     }
 
-    data: TrainingData
-    """The run's own rows, after `read_data`."""
-
     # -- model ------------------------------------------------------------------------------------
-    def _describe_task(self, schema: Schema, preprocess: Preprocess) -> None:
+    def _take(self, schema: Schema, preprocess: Preprocess) -> None:
         self.schema, self.preprocess = schema, preprocess
         self.objective: Objective = objective_for(
             schema.task, self.recipe.noise, len(schema.classes), preprocess.targets
@@ -91,73 +55,16 @@ class AskedNetwork(Algorithm):
         self.model = self.network(self.input_shape, self.objective.outputs)
 
     def _allocate(self) -> None:
-        """Parameters with their first values, and a tape for each shard."""
-        backend = self.context.backend
-        if self.context.describes_only:
-            self.flat = Flat(self.model, backend)
-        else:
-            self.flat = Flat.allocate(self.model, backend, self.context.streams)
+        super()._allocate()
         self.noise_variance = np.full(max(len(self.schema.targets), 1), np.nan)
-        self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
 
     # -- forward ----------------------------------------------------------------------------------
-    def _rows(self, dataset: Dataset) -> Rows:
-        backend = self.context.backend
-        with backend.memory_errors(f"the {len(dataset)} rows of {dataset.name}", "data.train"):
-            y = None if dataset.y is None else backend.asarray(dataset.y)
-            free = backend.free_memory() if backend.name == "gpu" else None
-            on_host = free is not None and dataset.x.nbytes > free // 2
-            return Rows(
-                dataset.x if on_host else backend.asarray(dataset.x),
-                y,
-                backend.asarray(dataset.scale),
-                backend.asarray(dataset.shift),
-                dataset.name,
-                dataset.row_lines,
-                on_host=on_host,
-            )
-
-    def _inputs(self, tape: Tape, rows: Rows, index: Any) -> Any:
-        x, table = tape.empty((len(index), rows.x.shape[1])), rows.x
-        if rows.on_host:
-            backend = self.context.backend
-            table = backend.asarray(rows.x[backend.to_host(index)])
-            index = backend.asarray(np.arange(len(index)))
-        gather_rows(table, index, rows.scale, rows.shift, x)
-        return x
-
-    def _over_chunks(
-        self, n: int, fn: Any, *, passes: int = 1, noise: str | None = None, first: int = 0
-    ) -> list[Any]:
-        """fn(tape, indices) for chunks of range(n), in chunk order; `noise`: stream of noise left on.
-
-        first: number of the first row in its file, so that each chunk of a long file draws noise of its own.
-        """
-        size = _chunk_rows(passes)
-        starts = range(0, n, size)
-        arange = self.context.backend.asarray(np.arange(n))
-        team, comm = self.context.team, self.context.comm
-        mine = range(len(starts))[shard_rows(len(starts), comm.size, comm.rank)]
-        results: list[Any] = [None] * len(mine)
-
-        def work(shard: int) -> None:
-            tape = self._tapes[shard]
-            for j in range(shard, len(mine), team.shards):
-                k = mine[j]
-                rng = self.context.streams.get(noise, first + starts[k]) if noise else None
-                tape.begin(training=False, noise=noise is not None, rng=rng)
-                with np.errstate(all="ignore"):  # figures and answers that are not finite are told as such
-                    results[j] = fn(tape, arange[starts[k] : starts[k] + size])
-
-        team.map(work)
-        return [result for part in comm.gather(results) for result in part]
-
     def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
         """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc").
 
         Raises DataError for a row whose output is not finite.
         """
-        noise = "mc" if samples > 1 else None
+        stream = "mc" if samples > 1 else None
         to_host = self.context.backend.to_host
 
         # Passes go through the network side by side, unless they would share one mask of the weights.
@@ -173,7 +80,7 @@ class AskedNetwork(Algorithm):
                 draws.append(np.array(to_host(f.data)).reshape(together, len(index), -1))
             return np.concatenate(draws)
 
-        parts = self._over_chunks(len(rows), forward, passes=together, noise=noise, first=rows.first)
+        parts = self._over_chunks(len(rows), forward, passes=together, stream=stream, first=rows.first)
         f = np.concatenate(parts, axis=1)
         if not np.isfinite(f).all():
             row = int(np.flatnonzero(~np.isfinite(f).all(axis=(0, 2)))[0])
@@ -182,17 +89,6 @@ class AskedNetwork(Algorithm):
         return f
 
     # -- figures ----------------------------------------------------------------------------------
-    def _figures(self, rows: Rows) -> dict[str, float]:
-        """Loss and measures over rows, noise off; the team shares the chunks, sums go in chunk order."""
-
-        def judge(tape: Tape, index: Any) -> Any:
-            f = self.model(tape, tape.constant(self._inputs(tape, rows, index)))
-            _, measures = self.objective.loss(tape, f, rows.y[index], 1.0)
-            return self.context.backend.xp.stack([m.sum(dtype=np.float64) for m in measures])
-
-        sums = self.context.backend.xp.stack(self._over_chunks(len(rows), judge))
-        return self.objective.figures(self.context.backend.to_host(sums).sum(0), len(rows))
-
     def _judge(self, rows: Rows, samples: int) -> dict[str, float]:
         figures = self._figures(rows)
         if samples > 1:
@@ -237,7 +133,7 @@ class AskedNetwork(Algorithm):
         chunks = self._read(source, need_label=False)
         first = 0
         # Always the same pieces, whatever a pipe or gzip hands out: the noise and the last digits go by them.
-        for chunk in regrouped(chunks, PREDICTION_ROWS - PREDICTION_ROWS % _chunk_rows(samples)):
+        for chunk in regrouped(chunks, PREDICTION_ROWS - PREDICTION_ROWS % chunk_rows(samples)):
             rows = self._rows(chunk)
             rows.first = first
             yield answer(rows, samples)
@@ -245,23 +141,6 @@ class AskedNetwork(Algorithm):
         self._tell(chunks)
         if isinstance(self.objective, ConstantNoise) and np.isnan(self.noise_variance).any():
             self.context.log("noise is fitted when a run is finished; in this checkpoint it is unknown: nan")
-
-    def _tell(self, chunks: PredictionRows) -> None:
-        """What was not as in training, once all rows are read."""
-        if chunks.skipped:
-            self.context.log(f"{chunks.skipped} bad rows left out; the first: {chunks.first_fault}")
-        if chunks.unseen:
-            self.context.log(f"{chunks.unseen} cells with a category unknown from training: all zeros")
-
-    def _read(self, source: str, *, need_label: bool) -> PredictionRows:
-        return read_for_prediction(
-            source,
-            self.schema,
-            self.preprocess,
-            need_label=need_label,
-            on_bad_row=self.recipe.on_bad_row,
-            dtype=self.recipe.dtype,
-        )
 
     def _samples(self, options: Mapping[str, Any]) -> int:
         samples = options.get("mc_samples") or 1
@@ -309,17 +188,7 @@ class AskedNetwork(Algorithm):
         return {"rows": len(whole)} | named("test", self._judge(self._rows(whole), samples))
 
 
-def _chunk_rows(passes: int) -> int:
-    """Rows of one evaluation chunk that goes through the network `passes` times."""
-    return max(EVALUATION_ROWS // passes, 1)
-
-
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities along the last axis, in float64."""
     e = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
-
-
-def named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
-    """Measures under their names in metrics.csv: `<split>_<measure>`."""
-    return {f"{split}_{name}": value for name, value in figures.items()}

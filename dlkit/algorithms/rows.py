@@ -49,35 +49,17 @@ class Rows:
         return len(self.x)
 
 
-class RowNetwork(Algorithm):
-    """A network over rows, with what it needs to read them."""
+class RowReader(Algorithm):
+    """An algorithm over rows, with what it needs to read them and to bring them to the device."""
 
     data: TrainingData
     """The run's own rows, after `read_data`."""
     schema: Schema
     preprocess: Preprocess
-    model: Module
-    input_shape: tuple[int, ...]
-    """Shape in which the network takes a row."""
-    totals: int
-    """How many sums over rows `batch_loss` adds up."""
 
-    # -- what a subclass says ---------------------------------------------------------------------
     @abstractmethod
     def _take(self, schema: Schema, preprocess: Preprocess) -> None:
         """Remember how rows are read, and what follows from it."""
-
-    @abstractmethod
-    def _lay_out(self) -> None:
-        """Set `model` and `input_shape`: the network as sizes; nothing is allocated yet."""
-
-    @abstractmethod
-    def batch_loss(self, tape: Tape, rows: Rows, index: Any, weight: float) -> tuple[Variable, list[Any]]:
-        """The loss of rows `index`, weighted, and one array a total: per-row values to be summed."""
-
-    @abstractmethod
-    def figures(self, sums: np.ndarray, rows: int) -> dict[str, float]:
-        """Measures from the sums (totals,) over `rows` rows."""
 
     def inputs(self) -> list[Path]:
         return self.data.files
@@ -88,16 +70,6 @@ class RowNetwork(Algorithm):
             return self.recipe
         return self.recipe.model_copy(update={"data": self.recipe.data.model_copy(update=self.data.resolved)})
 
-    def _allocate(self) -> None:
-        """Parameters with their first values, and a tape for each shard."""
-        backend = self.context.backend
-        if self.context.describes_only:
-            self.flat = Flat(self.model, backend)
-        else:
-            self.flat = Flat.allocate(self.model, backend, self.context.streams)
-        self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
-
-    # -- forward ----------------------------------------------------------------------------------
     def _rows(self, dataset: Dataset) -> Rows:
         backend = self.context.backend
         with backend.memory_errors(f"the {len(dataset)} rows of {dataset.name}", "data.train"):
@@ -114,6 +86,57 @@ class RowNetwork(Algorithm):
                 on_host=on_host,
             )
 
+    # -- rows of other files ----------------------------------------------------------------------
+    def _read(self, source: str, *, need_label: bool) -> PredictionRows:
+        return read_for_prediction(
+            source,
+            self.schema,
+            self.preprocess,
+            need_label=need_label,
+            on_bad_row=self.recipe.on_bad_row,
+            dtype=self.recipe.dtype,
+        )
+
+    def _tell(self, chunks: PredictionRows) -> None:
+        """What was not as in training, once all rows are read."""
+        if chunks.skipped:
+            self.context.log(f"{chunks.skipped} bad rows left out; the first: {chunks.first_fault}")
+        if chunks.unseen:
+            self.context.log(f"{chunks.unseen} cells with a category unknown from training: all zeros")
+
+
+class RowNetwork(RowReader):
+    """One network over rows."""
+
+    model: Module
+    input_shape: tuple[int, ...]
+    """Shape in which the network takes a row."""
+    totals: int
+    """How many sums over rows `batch_loss` adds up."""
+
+    # -- what a subclass says ---------------------------------------------------------------------
+    @abstractmethod
+    def _lay_out(self) -> None:
+        """Set `model` and `input_shape`: the network as sizes; nothing is allocated yet."""
+
+    @abstractmethod
+    def batch_loss(self, tape: Tape, rows: Rows, index: Any, weight: float) -> tuple[Variable, list[Any]]:
+        """The loss of rows `index`, weighted, and one array a total: per-row values to be summed."""
+
+    @abstractmethod
+    def figures(self, sums: np.ndarray, rows: int) -> dict[str, float]:
+        """Measures from the sums (totals,) over `rows` rows."""
+
+    def _allocate(self) -> None:
+        """Parameters with their first values, and a tape for each shard."""
+        backend = self.context.backend
+        if self.context.describes_only:
+            self.flat = Flat(self.model, backend)
+        else:
+            self.flat = Flat.allocate(self.model, backend, self.context.streams)
+        self._tapes = [Tape(backend) for _ in range(self.context.team.shards)]
+
+    # -- forward ----------------------------------------------------------------------------------
     def _inputs(self, tape: Tape, rows: Rows, index: Any) -> Any:
         """(len(index), d): some of the rows as the network takes them, in a buffer of the tape."""
         x, table = tape.empty((len(index), rows.x.shape[1])), rows.x
@@ -175,24 +198,6 @@ class RowNetwork(Algorithm):
 
         parts = self._over_chunks(len(rows), add_up, stream=stream, noise=False)
         return self.context.backend.to_host(xp.stack(parts)).sum(0)
-
-    # -- rows of other files ----------------------------------------------------------------------
-    def _read(self, source: str, *, need_label: bool) -> PredictionRows:
-        return read_for_prediction(
-            source,
-            self.schema,
-            self.preprocess,
-            need_label=need_label,
-            on_bad_row=self.recipe.on_bad_row,
-            dtype=self.recipe.dtype,
-        )
-
-    def _tell(self, chunks: PredictionRows) -> None:
-        """What was not as in training, once all rows are read."""
-        if chunks.skipped:
-            self.context.log(f"{chunks.skipped} bad rows left out; the first: {chunks.first_fault}")
-        if chunks.unseen:
-            self.context.log(f"{chunks.unseen} cells with a category unknown from training: all zeros")
 
 
 def chunk_rows(passes: int) -> int:

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "autograd": _DEVICE,
     "ops": {*_DEVICE, "autograd"},
     "recipe": {"errors"},
-    "readers": {"errors", "recipe"},
+    "readers": {"errors", "recipe", "kernels"},
     "pictures": {"errors"},
     "training.checkpoint": {"errors", "training.rundir"},
     "training.metrics": {"errors", "training.rundir"},

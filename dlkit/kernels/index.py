@@ -1,0 +1,165 @@
+"""A vocabulary as a hash table over bytes: spans of text in, numbers out, in the order of first appearance.
+
+Key i is pool[ends[i - 1]:ends[i]]; slots hold i + 1, or 0 where they are free (open addressing, linear probing).
+"""
+
+# What numba compiles has no annotations.
+# mypy: disable-error-code="no-untyped-def"
+
+from typing import Any
+
+import numpy as np
+
+from dlkit.kernels import checks
+from dlkit.kernels.registry import kernel
+
+MASK = (1 << 64) - 1
+
+
+def hash_of(piece: bytes) -> int:
+    """FNV-1a of 64 bits (Fowler, Noll, Vo), its high bits folded into the low ones that choose the slot."""
+    h = 0xCBF29CE484222325
+    for byte in piece:
+        h = ((h ^ byte) * 0x100000001B3) & MASK
+    return h ^ (h >> 29)
+
+
+def index_spans_reference(
+    flat: Any,
+    first: Any,
+    last: Any,
+    grow: int,
+    slots: Any,
+    hashes: Any,
+    ends: Any,
+    pool: Any,
+    ids: Any,
+    used: Any,
+) -> None:
+    """ids[t] = number of the key flat[first[t]:last[t]]; a new key gets the next number if `grow`, else -1.
+
+    flat: (N,) uint8. first, last: (T,) int64. The table: slots (power of two,) int32, hashes (K,) uint64, ends (K,)
+    int64, pool (P,) uint8. ids: (T,) int32. used: (3,) int64: spans done, keys, bytes of the pool; the work goes on
+    from there and stops before a key that would fill more than half of the slots, or K, or P.
+    """
+    known = {bytes(pool[ends[i - 1] if i else 0 : ends[i]]): i for i in range(used[1])}
+    for t in range(used[0], len(first)):
+        piece = bytes(flat[first[t] : last[t]])
+        if piece not in known and grow:
+            keys, size = int(used[1]), int(used[2])
+            if 2 * (keys + 1) > len(slots) or keys == len(hashes) or size + len(piece) > len(pool):
+                return
+            hashes[keys] = hash_of(piece)
+            _place(slots, int(hashes[keys]), keys)
+            pool[size : size + len(piece)] = list(piece)
+            ends[keys] = size + len(piece)
+            known[piece] = keys
+            used[1:] = keys + 1, size + len(piece)
+        ids[t] = known.get(piece, -1)
+        used[0] = t + 1
+
+
+def _place(slots: Any, h: int, key: int) -> None:
+    at = h % len(slots)
+    while slots[at]:
+        at = (at + 1) % len(slots)
+    slots[at] = key + 1
+
+
+def _index_spans_cpu(flat, first, last, grow, slots, hashes, ends, pool, ids, used):
+    mask = np.uint64(slots.size - 1)
+    prime = np.uint64(0x100000001B3)
+    keys, size = used[1], used[2]
+    t = used[0]
+    while t < first.size:
+        a, b = first[t], last[t]
+        h = np.uint64(0xCBF29CE484222325)
+        for i in range(a, b):
+            h = (h ^ np.uint64(flat[i])) * prime
+        h ^= h >> np.uint64(29)
+        at = h & mask
+        found = -1
+        while slots[at] != 0:
+            key = slots[at] - 1
+            if hashes[key] == h:
+                begin = ends[key - 1] if key > 0 else 0
+                if ends[key] - begin == b - a:
+                    same = True
+                    for i in range(b - a):
+                        if pool[begin + i] != flat[a + i]:
+                            same = False
+                            break
+                    if same:
+                        found = key
+                        break
+            at = (at + np.uint64(1)) & mask
+        if found < 0 and grow:
+            if 2 * (keys + 1) > slots.size or keys == hashes.size or size + b - a > pool.size:
+                break
+            for i in range(b - a):
+                pool[size + i] = flat[a + i]
+            size += b - a
+            ends[keys] = size
+            hashes[keys] = h
+            slots[at] = keys + 1
+            found = keys
+            keys += 1
+        ids[t] = found
+        t += 1
+    used[0], used[1], used[2] = t, keys, size
+
+
+def _check_index(
+    flat: Any, first: Any, last: Any, grow: int, slots: Any, hashes: Any, ends: Any, pool: Any, ids: Any, used: Any
+) -> None:  # fmt: skip
+    name = "index_spans"
+    checks.shaped(name, "flat", flat, flat.shape, np.uint8)
+    checks.shaped(name, "first", first, first.shape, np.int64)
+    checks.shaped(name, "last", last, first.shape, np.int64)
+    checks.shaped(name, "ids", ids, first.shape, np.int32)
+    checks.shaped(name, "used", used, (3,), np.int64)
+    checks.shaped(name, "ends", ends, hashes.shape, np.int64)
+    checks.shaped(name, "hashes", hashes, hashes.shape, np.uint64)
+    checks.shaped(name, "pool", pool, pool.shape, np.uint8)
+    _check_slots(name, slots, int(used[1]))
+    if len(first) and not (first.min() >= 0 and (first <= last).all() and last.max() <= len(flat)):
+        raise ValueError(f"{name}: expected spans inside the {len(flat)} bytes of flat")
+    if not (0 <= used[0] <= len(first) and 0 <= used[1] <= len(hashes) and 0 <= used[2] <= len(pool)):
+        raise ValueError(f"{name}: used: {used.tolist()} is beyond the arrays")
+
+
+def _check_slots(name: str, slots: Any, keys: int) -> None:
+    checks.shaped(name, "slots", slots, slots.shape, np.int32)
+    if len(slots) & (len(slots) - 1) or len(slots) <= keys:
+        raise ValueError(f"{name}: slots: expected a power of two above {keys}, got {len(slots)}")
+
+
+index_spans = kernel(
+    "index_spans", index_spans_reference, cpu=_index_spans_cpu, check=_check_index,
+    updates="slots hashes ends pool ids used",
+)  # fmt: skip
+
+
+def place_keys_reference(hashes: Any, slots: Any) -> None:
+    """Put keys 0, 1, ... into free slots by their hashes. hashes: (K,) uint64; slots: (power of two,) int32, zeros."""
+    for key, h in enumerate(hashes.tolist()):
+        _place(slots, h, key)
+
+
+def _place_keys_cpu(hashes, slots):
+    mask = np.uint64(slots.size - 1)
+    for key in range(hashes.size):
+        at = hashes[key] & mask
+        while slots[at] != 0:
+            at = (at + np.uint64(1)) & mask
+        slots[at] = key + 1
+
+
+def _check_place(hashes: Any, slots: Any) -> None:
+    checks.shaped("place_keys", "hashes", hashes, hashes.shape, np.uint64)
+    _check_slots("place_keys", slots, len(hashes))
+
+
+place_keys = kernel(
+    "place_keys", place_keys_reference, cpu=_place_keys_cpu, check=_check_place, updates="slots"
+)

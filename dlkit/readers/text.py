@@ -1,0 +1,335 @@
+"""Labelled documents as a stream: lines ``label<TAB>text`` of a file, or a folder with a folder for each class.
+
+Documents come in chunks whose bounds depend on the data alone, so that what is counted of them does not depend
+on threads, machines or where a run was interrupted. Memory is bounded by the chunk, not by the file.
+"""
+
+import codecs
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+
+from dlkit.errors import DataError
+from dlkit.readers.cells import OnBadRow, quoted
+from dlkit.readers.delimited import check_text, without_bom
+from dlkit.readers.opening import STDIN, blocks, display, read_bytes
+from dlkit.readers.vocabulary import Vocabulary
+
+Encoding = Literal["utf-8", "latin-1", "cp1252", "shift_jis", "cp932", "euc_jp"]
+"""In all of these no byte of a longer character is a line end or a tab."""
+
+CHUNK = 2 << 20
+"""Bytes after which a chunk ends, with its line or file."""
+LONGEST = 64 << 20
+"""Most bytes of one document."""
+KEPT = 128 << 20
+"""A smaller source is kept in memory between two readings."""
+TAB, NEWLINE, RETURN = 9, 10, 13
+NONE = -1
+"""The label of a document without one, or of a class that is not known."""
+
+
+@dataclass
+class Texts:
+    """Documents: number d is data[starts[d]:ends[d]], UTF-8."""
+
+    name: str
+    """The file or folder, as messages call it."""
+    data: np.ndarray
+    """(N,) uint8."""
+    starts: np.ndarray
+    ends: np.ndarray
+    """(D,) int64 each."""
+    labels: np.ndarray
+    """(D,) int64 code of the class; -1 for none."""
+    lines: np.ndarray | None = None
+    """(D,) line of each document; None where each is a file."""
+    files: list[str] | None = None
+    """Path of each document."""
+    row: int = 0
+    """Number of the first document in the whole source, bad ones not counted."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def place(self, d: int) -> str:
+        """Where document d is: file:line, or its file."""
+        if self.files is not None:
+            return self.files[d]
+        return self.name if self.lines is None else f"{self.name}:{self.lines[d]}"
+
+    def take(self, chosen: np.ndarray) -> "Texts":
+        """Some of the documents; (D,) bool or numbers. `row` means nothing then."""
+        files = None
+        if self.files is not None:
+            numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+            files = [self.files[d] for d in numbers.tolist()]
+        lines = None if self.lines is None else self.lines[chosen]
+        starts, ends, labels = self.starts[chosen], self.ends[chosen], self.labels[chosen]
+        return replace(self, starts=starts, ends=ends, labels=labels, lines=lines, files=files)
+
+
+class TextSource:
+    """Documents of a file or folder, as often as they are asked for; counts what it meets on the way.
+
+    Classes are numbered in the order of first appearance, or are those given; then others are bad rows.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        encoding: Encoding = "utf-8",
+        on_bad_row: OnBadRow = "error",
+        labelled: bool = True,
+        classes: list[str] | None = None,
+    ) -> None:
+        self.path, self.encoding, self.on_bad_row, self.labelled = path, encoding, on_bad_row, labelled
+        self.name = display(path)
+        self.known = classes
+        self._labels = Vocabulary()
+        if classes:
+            self._labels.add(classes)
+        self.skipped = 0
+        self.first_fault = ""
+        self._kept: list[Texts] | None = None
+        self._spool: IO[bytes] | None = None
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes met so far, by number."""
+        return self._labels.words()
+
+    def chunks(self) -> Iterator[Texts]:
+        """All documents, some MiB at a time. Raises DataError with file:line for what is no labelled text."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        self.skipped, self.first_fault = 0, ""
+        kept: list[Texts] | None = []
+        size = row = 0
+        for chunk in self._folder() if self.path.is_dir() else self._lines():
+            chunk.row = row
+            row += len(chunk)
+            size += chunk.data.nbytes
+            kept = kept if kept is not None and size <= KEPT else None
+            if kept is not None:
+                kept.append(chunk)
+            yield chunk
+        if not row:
+            because = f"; {self.first_fault}" if self.first_fault else ""
+            raise DataError(f"no document in it{because}", where=self.name)
+        self._kept = kept
+
+    # -- lines ------------------------------------------------------------------------------------
+    def _lines(self) -> Iterator[Texts]:
+        line, pending = 1, b""
+        first = macintosh = True
+        for piece in self._pieces():
+            data = pending + piece if pending else piece
+            if first:
+                data = without_bom(data, self.name)
+                macintosh = b"\n" not in data and b"\r" in data
+                first = False
+            if macintosh:
+                data = data.replace(b"\r", b"\n")
+            end = data.rfind(b"\n") + 1 if len(data) >= CHUNK else 0
+            if not end and len(data) > LONGEST:
+                text = f"a line of more than {LONGEST >> 20} MiB"
+                raise DataError(text, where=f"{self.name}:{line}")
+            pending = data[end:]
+            if end:
+                yield self._cut(data[:end], line)
+                line += data.count(b"\n", 0, end)
+        if pending:
+            yield self._cut(pending, line)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Blocks of the file; of standard input, which comes once, a copy on disk is made."""
+        if str(self.path) != STDIN:
+            yield from blocks(self.path, self.name)
+            return
+        if self._spool is not None:
+            self._spool.seek(0)
+            while data := self._spool.read(1 << 20):
+                yield data
+            return
+        try:
+            spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the source
+            for data in blocks(self.path, self.name):
+                spool.write(data)
+                yield data
+        except OSError as error:
+            raise DataError(f"no room for a copy: {error.strerror or error}", where=self.name) from error
+        self._spool = spool
+
+    def _cut(self, data: bytes, line: int) -> Texts:
+        """Whole lines as documents; blank ones are none."""
+        data, starts, ends = self._decoded(data, line)
+        buffer = np.frombuffer(data, np.uint8)
+        lines = np.arange(line, line + len(starts))
+        trimmed = ends - ((ends > starts) & (buffer[np.maximum(ends - 1, 0)] == RETURN))
+        good = trimmed > starts
+        starts, ends, lines = starts[good], trimmed[good], lines[good]
+        labels = np.full(len(starts), NONE, np.int64)
+        chunk = Texts(self.name, buffer, starts, ends, labels, lines)
+        return self._label(chunk) if self.labelled else chunk
+
+    def _decoded(self, data: bytes, line: int) -> tuple[bytes, np.ndarray, np.ndarray]:
+        """UTF-8 bytes and the bounds of their lines; lines that cannot be read are cut to nothing."""
+        try:
+            data = self._utf8(data, self.name, line)
+        except DataError:
+            if self.on_bad_row == "error":
+                raise
+            data = b"\n".join(self._utf8_or_nothing(one, line + k) for k, one in enumerate(data.split(b"\n")))
+        newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE)
+        open_end = [len(data)] if not data.endswith(b"\n") else []
+        ends = np.concatenate([newlines, np.array(open_end, np.int64)])
+        starts = np.concatenate([np.zeros(1, np.int64), newlines + 1])[: len(ends)]
+        return data, starts, ends
+
+    def _utf8_or_nothing(self, data: bytes, line: int) -> bytes:
+        try:
+            return self._utf8(data, self.name, line)
+        except DataError as error:
+            self._skip(str(error))
+            return b""
+
+    def _utf8(self, data: bytes, name: str, line: int) -> bytes:
+        """The text in UTF-8. Raises DataError with the line of the first byte that is none."""
+        if self.encoding == "utf-8":
+            check_text(data, name, line)
+            return data
+        if data.isascii():
+            return data
+        try:
+            return data.decode(self.encoding).encode("utf-8")
+        except UnicodeDecodeError as error:
+            line += data.count(b"\n", 0, error.start)
+            text = f"not {self.encoding}: byte 0x{data[error.start]:02x}"
+            raise DataError(text, where=f"{name}:{line}") from error
+
+    def _label(self, chunk: Texts) -> Texts:
+        """The part before the first tab of each line is its label."""
+        tabs = np.append(np.flatnonzero(chunk.data == TAB), len(chunk.data))
+        tab = tabs[np.searchsorted(tabs, chunk.starts)]
+        missing = tab >= chunk.ends
+        if missing.any():
+            for d in np.flatnonzero(missing).tolist():
+                self._fault("expected label<TAB>text, found no tab", chunk.place(d))
+            chunk, tab = chunk.take(~missing), tab[~missing]
+        if not len(chunk):
+            return chunk
+        bare = tab == chunk.starts
+        if bare.any():
+            for d in np.flatnonzero(bare).tolist():
+                self._fault("the label before the tab is missing", chunk.place(d))
+            chunk, tab = chunk.take(~bare), tab[~bare]
+        first = np.ascontiguousarray(chunk.starts)
+        codes = self._labels.index(chunk.data, first, tab, grow=self.known is None)
+        chunk.labels, chunk.starts = codes.astype(np.int64), tab + 1
+        return self._known_only(chunk, first, tab)
+
+    def _known_only(self, chunk: Texts, first: np.ndarray, last: np.ndarray) -> Texts:
+        strange = chunk.labels < 0
+        if not strange.any():
+            return chunk
+        for d in np.flatnonzero(strange).tolist():
+            label = chunk.data[first[d] : last[d]].tobytes().decode("utf-8")
+            self._fault(f"class {quoted(label)} was not in the training data", chunk.place(d))
+        return chunk.take(~strange)
+
+    def _fault(self, text: str, place: str) -> None:
+        if self.on_bad_row == "error":
+            raise DataError(text, where=place)
+        self._skip(f"{place}: {text}")
+
+    def _skip(self, fault: str) -> None:
+        self.skipped += 1
+        self.first_fault = self.first_fault or fault
+
+    # -- folders ----------------------------------------------------------------------------------
+    def _folder(self) -> Iterator[Texts]:
+        parts: list[bytes] = []
+        files: list[str] = []
+        codes: list[int] = []
+        size = 0
+        for label, path in self.members():
+            try:
+                data = self._utf8(without_bom(read_bytes(path), str(path)), str(path), 1)
+                code = self._code(label, str(path))
+            except DataError as error:
+                if self.on_bad_row == "error":
+                    raise
+                self._skip(str(error))
+                continue
+            parts.append(data)
+            files.append(str(path))
+            codes.append(code)
+            size += len(data)
+            if size >= CHUNK:
+                yield self._joined(parts, files, codes)
+                parts, files, codes, size = [], [], [], 0
+        if parts:
+            yield self._joined(parts, files, codes)
+
+    def members(self) -> Iterator[tuple[str, Path]]:
+        """(class, file) of each document, both in the order of their names; hidden files are none.
+
+        Files that stand beside the class folders belong to no class and are left out, except where the
+        documents need no label.
+        """
+        for entry in sorted(self.path.iterdir(), key=lambda path: path.name):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                inside = (path for path in entry.rglob("*") if path.is_file())
+                for path in sorted(inside):
+                    if not path.name.startswith("."):
+                        yield entry.name, path
+            elif not self.labelled:
+                yield "", entry
+
+    def _code(self, label: str, place: str) -> int:
+        if not self.labelled:
+            return NONE
+        piece = np.frombuffer(label.encode("utf-8", "surrogateescape"), np.uint8)
+        bounds = np.array([0], np.int64), np.array([len(piece)], np.int64)
+        code = int(self._labels.index(piece, *bounds, grow=self.known is None)[0])
+        if code < 0:
+            raise DataError(f"class {quoted(label)} was not in the training data", where=place)
+        return code
+
+    def _joined(self, parts: list[bytes], files: list[str], codes: list[int]) -> Texts:
+        ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+        starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+        data = np.frombuffer(b"".join(parts), np.uint8)
+        return Texts(self.name, data, starts, ends, np.array(codes, np.int64), None, files)
+
+
+def looks_like_text(path: Path, head: bytes) -> bool:
+    """Whether a source is labelled text rather than a table: a folder, or lines `label<TAB>some words`.
+
+    head: the first bytes of the file. Text it is where each line has a tab, first fields repeat or hold no blank,
+    and what follows holds blanks in most lines.
+    """
+    if path.is_dir():
+        return True
+    with suppress(ValueError):
+        head = head.removeprefix(codecs.BOM_UTF8)
+        lines = [line for line in head.replace(b"\r", b"\n").split(b"\n") if line.strip()]
+        lines = (lines[:-1] if len(lines) > 1 and len(head) >= 1 << 16 else lines)[:200]
+        fields = [line.split(b"\t", 1) for line in lines]
+        if not fields or any(len(field) < 2 for field in fields):
+            return False
+        tabs = {line.count(b"\t") for line in lines}
+        if len(tabs) == 1 and tabs != {1}:
+            return False  # three columns or more, all alike: a table
+        return 2 * sum(b" " in text.strip() for _, text in fields) > len(fields)
+    return False

@@ -13,14 +13,15 @@ from dlkit.kernels.sigmoid import sigmoid_cross_entropy as sigmoid_kernel
 from dlkit.kernels.softmax import softmax_cross_entropy as softmax_kernel
 
 
-def _weighted(ctx: OpContext, rows: Array, weight: float) -> Array:
+def weighted(ctx: OpContext, rows: Array, weight: float) -> Array:
+    """The row losses' weighted sum, ()."""
     total = ctx.empty((), rows.dtype)
     rows.sum(out=total)
     total *= weight
     return total
 
 
-def _backward(ctx: OpContext, dy: Array, i: int, gradient: Array) -> Array:
+def kept_gradient(ctx: OpContext, dy: Array, i: int, gradient: Array) -> Array:
     """The gradient kept by forward, times what arrives (nearly always the seed 1)."""
     return gradient if ctx.is_seed(dy) else ctx.xp.multiply(gradient, dy, out=ctx.grad_out(i))
 
@@ -36,11 +37,11 @@ class SoftmaxCrossEntropy(Op):
         dz = ctx.empty(z.shape, z.dtype)
         softmax_kernel(z, labels, weight, dz, rows, correct)
         ctx.save(dz)
-        return _weighted(ctx, rows, weight)
+        return weighted(ctx, rows, weight)
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
-        return (_backward(ctx, dy, 0, ctx.saved[0]),)
+        return (kept_gradient(ctx, dy, 0, ctx.saved[0]),)
 
 
 class SigmoidCrossEntropy(Op):
@@ -52,11 +53,11 @@ class SigmoidCrossEntropy(Op):
         dz = ctx.empty(z.shape, z.dtype)
         sigmoid_kernel(z, targets, weight, dz, rows)
         ctx.save(dz)
-        return _weighted(ctx, rows, weight)
+        return weighted(ctx, rows, weight)
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
-        return (_backward(ctx, dy, 0, ctx.saved[0]),)
+        return (kept_gradient(ctx, dy, 0, ctx.saved[0]),)
 
 
 class SquaredError(Op):
@@ -71,11 +72,11 @@ class SquaredError(Op):
         rows *= 0.5
         e *= weight
         ctx.save(e)
-        return _weighted(ctx, rows, weight)
+        return weighted(ctx, rows, weight)
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
-        return (_backward(ctx, dy, 0, ctx.saved[0]),)
+        return (kept_gradient(ctx, dy, 0, ctx.saved[0]),)
 
 
 class GaussianNll(Op):
@@ -100,11 +101,11 @@ class GaussianNll(Op):
         rows *= 0.5
         df *= weight
         ctx.save(df)
-        return _weighted(ctx, rows, weight)
+        return weighted(ctx, rows, weight)
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
-        return (_backward(ctx, dy, 0, ctx.saved[0]),)
+        return (kept_gradient(ctx, dy, 0, ctx.saved[0]),)
 
 
 def softmax_cross_entropy(

@@ -179,6 +179,29 @@ def _sigmoid_cross_entropy(rng: Rng, real: type, shape: tuple[int, int]) -> Args
     return z, rng.random(shape).astype(real), 0.25, unwritten(real, *shape), unwritten(real, shape[0])
 
 
+# -- latent variables -----------------------------------------------------------------------------
+LATENT = ((0, 2), (1, 1), (5, 3), (64, 20), (3, 70))
+
+
+@cases("reparameterise", shape=LATENT)
+def _reparameterise(rng: Rng, real: type, shape: tuple[int, int]) -> Args:
+    n, k = shape
+    return normal(rng, real, n, 2 * k), normal(rng, real, n, k), unwritten(real, n, k)
+
+
+@cases("reparameterise_backward", shape=LATENT)
+def _reparameterise_backward(rng: Rng, real: type, shape: tuple[int, int]) -> Args:
+    n, k = shape
+    e, dz = normal(rng, real, n, k), normal(rng, real, n, k)
+    return normal(rng, real, n, 2 * k), e, dz, unwritten(real, n, 2 * k)
+
+
+@cases("gaussian_kl", shape=LATENT)
+def _gaussian_kl(rng: Rng, real: type, shape: tuple[int, int]) -> Args:
+    n, k = shape
+    return normal(rng, real, n, 2 * k), 0.25, unwritten(real, n, 2 * k), unwritten(real, n)
+
+
 # -- normalisation --------------------------------------------------------------------------------
 @cases("batch_norm", shape=SHAPES)
 def _batch_norm(rng: Rng, real: type, shape: tuple[int, int]) -> Args:

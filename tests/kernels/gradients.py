@@ -104,6 +104,34 @@ def _sigmoid(rng: Rng) -> Check:
     return loss, [z], [dz]
 
 
+@gradient("reparameterise_backward")
+def _reparameterise(rng: Rng) -> Check:
+    f, e, w = rng.standard_normal((6, 8)), rng.standard_normal((6, 4)), rng.standard_normal((6, 4))
+
+    def loss(f: np.ndarray) -> float:
+        z = np.empty_like(e)
+        forward("reparameterise", f, e, z)
+        return float((w * z).sum())
+
+    (df,) = like(f)
+    KERNELS["reparameterise_backward"](f, e, w, df)
+    return loss, [f], [df]
+
+
+@gradient("gaussian_kl")
+def _gaussian_kl(rng: Rng) -> Check:
+    f = rng.standard_normal((6, 8))
+
+    def loss(f: np.ndarray) -> float:
+        df, rows = np.empty_like(f), np.empty(6)
+        forward("gaussian_kl", f, 1.0, df, rows)
+        return 0.3 * float(rows.sum())
+
+    df, rows = like(f, np.empty(6))
+    KERNELS["gaussian_kl"](f, 0.3, df, rows)
+    return loss, [f], [df]
+
+
 EPS = 1e-3
 
 

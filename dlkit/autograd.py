@@ -70,6 +70,14 @@ class OpContext:
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         return self.tape.empty(shape, dtype)
 
+    def scratch(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Uninitialised array that all ops share: valid inside this call of forward or backward only."""
+        return self.tape.scratch(name, shape, dtype)
+
+    def matmul(self, a: Array, b: Array, out: Array) -> Array:
+        """out = a b, two-dimensional; shared out among threads where the step cuts its products."""
+        return self.tape.product(a, b, out=out)
+
     def contiguous(self, array: Array) -> Array:
         """The array itself, or a C-contiguous copy in a buffer of the tape (kernels take nothing else)."""
         if array.flags.c_contiguous:
@@ -142,6 +150,7 @@ class Tape:
     (a generator is trained through a fixed discriminator). None: all parameters belong to it.
     all_sum: array -> its sum over all shards, in shard order, called by every shard alike.
     shard: number of the shard; what exists once (running statistics) is written by shard 0.
+    product: product(a, b, out=...) for the matrix products; None: the backend's own.
     """
 
     def __init__(
@@ -155,15 +164,18 @@ class Tape:
         all_sum: Callable[[Array], Array] | None = None,
         rows: int | None = None,
         shard: int = 0,
+        product: Callable[..., Array] | None = None,
     ) -> None:
         self.backend = backend
+        self.product: Callable[..., Array] = product or backend.xp.matmul
         self.gradient = gradient
         self.owner = owner
         self.all_sum = all_sum
         self.shard = shard
         self.seed = backend.asarray(np.ones((), backend.dtype))
         self._parameters: dict[int, tuple[ParameterLike, Variable]] = {}
-        self._scalars: dict[float, Array] = {}
+        self._constants: dict[tuple[int, float], Array] = {}
+        self._scratch: dict[str, Array] = {}
         self._buffers: list[tuple[Array, Array]] = []
         self.begin(training=training, rng=rng, rows=rows)
 
@@ -217,15 +229,28 @@ class Tape:
         self._buffers[k : k + 1] = [(raw, view)]
         return view
 
+    def scratch(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Uninitialised array, the same memory at every request by this name, grown if need be."""
+        dtype = np.dtype(dtype)
+        size = math.prod(shape) * dtype.itemsize
+        raw = self._scratch.get(name)
+        if raw is None or raw.size < size:
+            raw = self._scratch[name] = self.backend.empty((size,), np.uint8)
+        return raw[:size].view(dtype).reshape(shape)
+
+    def constant_vector(self, n: int, value: float) -> Array:
+        """n times a constant, made once."""
+        if (n, value) not in self._constants:
+            self._constants[n, value] = self.backend.asarray(np.full((n,), value, self.backend.dtype))
+        return self._constants[n, value]
+
     def scalar(self, value: float) -> Array:
         """A constant as an array (1,), made once."""
-        if value not in self._scalars:
-            self._scalars[value] = self.backend.asarray(np.full((1,), value, self.backend.dtype))
-        return self._scalars[value]
+        return self.constant_vector(1, value)
 
     def buffer_bytes(self) -> int:
-        """Bytes held for activations and their gradients."""
-        return sum(raw.size for raw, _ in self._buffers)
+        """Bytes held for activations, their gradients and the ops' own work."""
+        return sum(raw.size for raw, _ in self._buffers) + sum(raw.size for raw in self._scratch.values())
 
     def note(self, name: str, array: Array) -> None:
         """Remember an array by name, to say where a number was first not finite."""

@@ -45,6 +45,17 @@ def matrix(name: str, argument: str, a: Any) -> tuple[int, int]:
     return a.shape
 
 
+def dimensions(name: str, argument: str, a: Any, count: int) -> tuple[int, ...]:
+    """`a` has this many dimensions, is floating and contiguous; returns its shape."""
+    if len(a.shape) != count:
+        raise ValueError(f"{name}: {argument}: expected {count} dimensions, got shape {a.shape}")
+    _floating(name, a.dtype)
+    if not a.flags.c_contiguous:
+        _refuse(name, argument, a, a.shape, a.dtype)
+    shape: tuple[int, ...] = a.shape
+    return shape
+
+
 def _floating(name: str, dtype: Any) -> None:
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise TypeError(f"{name}: expected {' or '.join(FLOATS)}, got {dtype}")

@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from dlkit.errors import UsageError
+from dlkit.nn.image_layers import Flatten
 from dlkit.nn.init import INIT_FAMILY, Init, InitSpec
 from dlkit.nn.layers import (
     Act,
@@ -24,7 +26,7 @@ from dlkit.nn.layers import (
 )
 from dlkit.nn.module import Module
 from dlkit.recipe.schema import Spec
-from dlkit.recipe.tagged import Keyed
+from dlkit.recipe.tagged import FAMILIES, Keyed
 
 ActivationName = Literal["identity", "relu", "leaky_relu", "prelu", "sigmoid", "tanh"]
 SLOPES = {"leaky_relu": 0.01, "prelu": 0.25}
@@ -45,6 +47,8 @@ class Defaults:
 
     activation: str = "relu"
     init: Any = "he_normal"
+    unfold_memory: int | None = None
+    """Most bytes of unfolded images that a shard holds at a time; None: the convolutions' own choice."""
 
 
 def act(name: str, slope: float | None = None) -> Act:
@@ -61,6 +65,13 @@ def init_for(spec: Any, activation: Act) -> Init:
 class LayerBase(Spec):
     """A layer of the list."""
 
+    FLATTENS: ClassVar[bool] = False
+    """Takes a plain row of numbers: an image before it is flattened."""
+
+    def inside(self) -> "list[Spec]":
+        """The layers that this one is made of, as the recipe lists them."""
+        return []
+
     def build(self, shape: tuple[int, ...], defaults: Defaults) -> Module:
         """The module for one row's input shape. Raises ValueError where the shape does not suit."""
         raise NotImplementedError
@@ -71,6 +82,7 @@ class DenseSpec(LayerBase):
     """A fully connected layer."""
 
     SHORTHAND: ClassVar[str | None] = "units"
+    FLATTENS: ClassVar[bool] = True
 
     units: int = Field(ge=1, description="Outputs.", json_schema_extra={"aka": ["size", "neurons", "n"]})
     activation: ActivationName | None = Field(None, description="null: the recipe's own `activation`.")
@@ -177,30 +189,84 @@ MOST_LAYERS = 10_000
 """Layers that a model may have: repetitions of repetitions are soon more than a lifetime's."""
 
 
+def every_layer(specs: Iterable[Spec]) -> Iterator[LayerBase]:
+    """The layers in order, repetitions written out, and after each the layers that it is made of."""
+    for spec in expanded(specs):
+        yield spec
+        yield from every_layer(spec.inside())
+
+
 def count_layers(specs: Iterable[Spec]) -> int:
-    """How many layers `expanded` gives, without writing them out."""
-    return sum(
-        spec.times * count_layers(spec.layers) if isinstance(spec, RepeatSpec) else 1 for spec in specs
-    )
+    """How many layers `every_layer` gives, without writing them out."""
+    total = 0
+    for spec in specs:
+        if isinstance(spec, RepeatSpec):
+            total += spec.times * count_layers(spec.layers)
+        else:
+            assert isinstance(spec, LayerBase)
+            total += 1 + count_layers(spec.inside())
+    return total
 
 
-def _not_too_many(specs: list[LayerSpec]) -> list[LayerSpec]:
+def not_too_many(specs: list[LayerSpec]) -> list[LayerSpec]:
+    """The list itself. Raises ValueError for more than MOST_LAYERS layers."""
     if count_layers(specs) > MOST_LAYERS:
         raise ValueError(f"more than {MOST_LAYERS:,} layers once the repetitions are written out")
     return specs
 
 
-LayerList = Annotated[list[LayerSpec], AfterValidator(_not_too_many)]
+LayerList = Annotated[list[LayerSpec], AfterValidator(not_too_many)]
 
 
-def build_layers(specs: Iterable[Spec], shape: tuple[int, ...], defaults: Defaults) -> Sequential:
-    """Modules for one row's input shape; names count the layers written out: "0.dense", "1.dropout", ..."""
+Placed = tuple[str, LayerBase]
+
+
+def placed(specs: Iterable[Spec], where: str) -> Iterator[Placed]:
+    """The layers in order, repetitions written out, each with its place in the recipe: model.3.dense."""
+    for k, spec in enumerate(specs):
+        place = f"{where}.{k}.{_kind(spec)}"
+        if isinstance(spec, RepeatSpec):
+            for _ in range(spec.times):
+                yield from placed(spec.layers, f"{place}.layers")
+        else:
+            assert isinstance(spec, LayerBase)
+            yield place, spec
+
+
+def _kind(spec: Spec) -> str:
+    """The recipe's word for a layer of any command."""
+    families = (family for family in FAMILIES if family.root is LAYERS)
+    return next(kind for family in families for kind, cls in family.kinds.items() if type(spec) is cls)
+
+
+def build_layers(
+    specs: Iterable[Spec], shape: tuple[int, ...], defaults: Defaults, *, where: str = "model"
+) -> Sequential:
+    """Modules for one row's input shape; names count the layers written out: "0.dense", "1.dropout", ...
+
+    An image (h, w, c) is flattened before a dense layer, by a layer of its own. where: the recipe's key that
+    holds the list. Raises UsageError, with the layer's place and the shape, where a layer does not suit.
+    """
     model = Sequential()
-    for spec in expanded(specs):
-        layer = spec.build(shape, defaults)
-        shape = layer.output_shape(shape)
-        model.append(layer)
+    for place, spec in placed(specs, where):
+        if spec.FLATTENS and len(shape) == 3:
+            shape = _joined(model, Flatten(), shape)
+        try:
+            shape = _joined(model, spec.build(shape, defaults), shape)
+        except UsageError as error:  # of a layer inside this one
+            fault = error.problems[0]
+            raise UsageError(fault.text, where=f"{place}.{fault.where}") from error
+        except ValueError as error:
+            text = str(error).removeprefix(f"{place.rpartition('.')[2]}: ")
+            raise UsageError(text, where=place) from error
     return model
+
+
+def _joined(model: Sequential, layer: Module, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Append the layer; the shape that it gives. Raises ValueError where it gives none."""
+    after = layer.output_shape(shape)
+    model.append(layer)
+    return after
 
 
 def network(
@@ -210,11 +276,14 @@ def network(
     *,
     activation: str = "relu",
     init: Any = "he_normal",
+    unfold_memory: int | None = None,
 ) -> Sequential:
     """The recipe's layers and, after them, a dense output layer "<n>.output" without activation."""
-    model = build_layers(specs, input_shape, Defaults(activation, init))
-    width = model.output_shape(input_shape)
+    model = build_layers(specs, input_shape, Defaults(activation, init, unfold_memory))
+    shape = model.output_shape(input_shape)
+    if len(shape) == 3:
+        shape = _joined(model, Flatten(), shape)
     linear = Act()
-    output = Dense(width[-1], outputs, linear, init_for(init, linear))
+    output = Dense(shape[-1], outputs, linear, init_for(init, linear))
     model.append(output, f"{len(model.layers)}.output")
     return model

@@ -1,5 +1,7 @@
 """The layers of a feed-forward model."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -79,6 +81,9 @@ class Dense(Module):
         if shape[-1:] != (n_in,):
             raise ValueError(f"dense: expected rows of {n_in} numbers, actual shape {shape}")
         return (*shape[:-1], n_out)
+
+    def products(self, shape: tuple[int, ...]) -> int:
+        return math.prod(shape[:-1]) * super().products(shape)
 
 
 class Activation(Module):
@@ -186,7 +191,22 @@ class Sequential(Module):
             x = layer(tape, x)
         return x
 
+    def with_shapes(self, shape: tuple[int, ...]) -> Iterator[tuple[str, Module, tuple[int, ...]]]:
+        """(name, layer, shape of one row that comes in) for every layer, in order."""
+        for name, layer in self.layers.items():
+            yield name, layer, shape
+            shape = layer.output_shape(shape)
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         for layer in self.layers.values():
             shape = layer.output_shape(shape)
         return shape
+
+    def products(self, shape: tuple[int, ...]) -> int:
+        return sum(layer.products(s) for _, layer, s in self.with_shapes(shape))
+
+    def activation_size(self, shape: tuple[int, ...]) -> int:
+        return sum(layer.activation_size(s) for _, layer, s in self.with_shapes(shape))
+
+    def workspace(self, shape: tuple[int, ...], rows: int, itemsize: int) -> int:
+        return max((layer.workspace(s, rows, itemsize) for _, layer, s in self.with_shapes(shape)), default=0)

@@ -41,6 +41,14 @@ class Module:
         """Numbers kept per row for the backward pass and its gradients; an estimate."""
         return 2 * int(np.prod(self.output_shape(shape)))
 
+    def products(self, shape: tuple[int, ...]) -> int:
+        """Multiplications of one row's forward pass; each weight is used once unless a layer says more."""
+        return sum(p.size for _, p in self.parameters())
+
+    def workspace(self, shape: tuple[int, ...], rows: int, itemsize: int) -> int:
+        """Bytes that a shard of so many rows needs while it passes here, in memory that all layers share."""
+        return 0
+
     @property
     def noisy(self) -> bool:
         """Whether this module itself draws noise while `tape.noise` is on."""

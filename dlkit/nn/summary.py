@@ -23,11 +23,7 @@ def layer_table(model: Module, input_shape: tuple[int, ...]) -> list[LayerRow]:
     """One line a layer, in the order of the forward pass. A module that is no list of layers is one line."""
     if not isinstance(model, Sequential):
         return [_row(model.path or model.kind, model, input_shape)]
-    rows, shape = [], input_shape
-    for path, layer in model.layers.items():
-        rows.append(_row(path, layer, shape))
-        shape = layer.output_shape(shape)
-    return rows
+    return [_row(path, layer, shape) for path, layer, shape in model.with_shapes(input_shape)]
 
 
 def _row(path: str, layer: Module, shape: tuple[int, ...]) -> LayerRow:
@@ -46,20 +42,11 @@ def step_bytes(
 ) -> int:
     """Estimated bytes of one training step on `rows` rows.
 
-    Parameters, a gradient for every shard, the optimizer's buffers (optimizer: its spec), and for each row
-    the input, the activations and their gradients.
+    Parameters, a gradient for every shard, the optimizer's buffers (optimizer: its spec), for each row the
+    input, the activations and their gradients, and for each shard what its layers need to work (unfolded
+    images).
     """
     parameters = sum(p.size for _, p in model.parameters())
     kept = parameters * (1 + shards + len(optimizer.SLOTS))
-    return itemsize * (kept + rows * (int(np.prod(input_shape)) + activations(model, input_shape)))
-
-
-def activations(model: Module, shape: tuple[int, ...]) -> int:
-    """Numbers that one row leaves behind on the way forward and back."""
-    if not isinstance(model, Sequential):
-        return model.activation_size(shape)
-    total = 0
-    for layer in model.layers.values():
-        total += layer.activation_size(shape)
-        shape = layer.output_shape(shape)
-    return total
+    numbers = kept + rows * (int(np.prod(input_shape)) + model.activation_size(input_shape))
+    return itemsize * numbers + shards * model.workspace(input_shape, -(-rows // shards), itemsize)

@@ -1,0 +1,176 @@
+"""Convolutional layers of images (height, width, channels)."""
+
+import math
+from typing import ClassVar
+
+from dlkit.autograd import Tape, Variable
+from dlkit.nn.init import ZEROS, Init
+from dlkit.nn.layers import Act
+from dlkit.nn.module import Module
+from dlkit.nn.parameter import Parameter
+from dlkit.ops.conv import MEMORY, conv, conv_transpose
+from dlkit.ops.window import Pair, Window
+
+Shape = tuple[int, ...]
+
+
+def image_shape(kind: str, shape: Shape) -> tuple[int, int, int]:
+    """(h, w, c). Raises ValueError for a row that is no image."""
+    if len(shape) != 3:
+        found = "×".join(map(str, shape))
+        raise ValueError(f"{kind}: expected an image (height × width × channels), the shape here is {found}")
+    return shape[0], shape[1], shape[2]
+
+
+class _Filters(Module):
+    """What a convolution and a transposed one share: weights, bias, activation, bounded memory."""
+
+    kind: ClassVar[str] = "filters"
+
+    def __init__(
+        self, shape: Shape, outputs: int, fan: tuple[int, int], window: Window, act: Act, init: Init, *,
+        groups: int, bias: bool, unfold_memory: int | None,
+    ) -> None:  # fmt: skip
+        self.window = window
+        self.act = act
+        self.groups = groups
+        self.unfold_memory = MEMORY if unfold_memory is None else unfold_memory
+        self.weight = Parameter(shape, init, fan=fan)
+        self.bias = Parameter((outputs,), ZEROS, decays=False) if bias else None
+        self.slope = act.parameter()
+
+    def _bias(self, tape: Tape) -> Variable | None:
+        return None if self.bias is None else tape.parameter(self.bias)
+
+    def _slope(self, tape: Tape) -> float | Variable:
+        return self.act.slope if self.slope is None else tape.parameter(self.slope)
+
+    def _channels(self, shape: Shape, channels: int) -> Pair:
+        h, w, c = image_shape(self.kind, shape)
+        if c != channels:
+            raise ValueError(f"{self.kind}: expected {channels} channels, the image here is {h}×{w}×{c}")
+        return h, w
+
+    def _unfolded(self, small: Pair, rows: int, itemsize: int) -> tuple[int, int]:
+        """(bytes unfolded at a time, small pixels that they are) on so many images."""
+        kh, kw, c, _ = self.weight.shape
+        line = max(small[1] * kh * kw * c * itemsize, 1)
+        lines = min(rows * small[0], max(self.unfold_memory // line, 1))
+        return lines * line, lines * small[1]
+
+
+class Conv(_Filters):
+    """act(x * W + b), x (h, w, c), W (kh, kw, c / groups, filters): (oh, ow, filters).
+
+    unfold_memory: most bytes of unfolded images that a shard holds at a time; None: 1 MiB.
+    Raises ValueError where groups do not divide channels and filters.
+    """
+
+    kind: ClassVar[str] = "conv"
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        window: Window,
+        act: Act = Act(),  # noqa: B008
+        init: Init = Init("he_normal"),  # noqa: B008
+        *,
+        groups: int = 1,
+        bias: bool = True,
+        unfold_memory: int | None = None,
+    ) -> None:
+        _divide("conv", channels, filters, groups)
+        self.channels = channels
+        each, shared = channels // groups, filters // groups
+        fan = (window.cells * each, window.cells * shared)
+        super().__init__(
+            (*window.size, each, filters), filters, fan, window, act, init,
+            groups=groups, bias=bias, unfold_memory=unfold_memory,
+        )  # fmt: skip
+
+    def forward(self, tape: Tape, x: Variable) -> Variable:
+        return conv(
+            tape, x, tape.parameter(self.weight), self._bias(tape), self.window, groups=self.groups,
+            kind=self.act.kind, slope=self._slope(tape), memory=self.unfold_memory,
+        )  # fmt: skip
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*_fitting("conv", self.window, self._channels(shape, self.channels)), self.weight.shape[3])
+
+    def products(self, shape: Shape) -> int:
+        oh, ow, _ = self.output_shape(shape)
+        return oh * ow * self.weight.size
+
+    def workspace(self, shape: Shape, rows: int, itemsize: int) -> int:
+        oh, ow, filters = self.output_shape(shape)
+        unfolded, pixels = self._unfolded((oh, ow), rows, itemsize)
+        return unfolded + (pixels * filters + self.weight.size) * itemsize
+
+
+class ConvTranspose(_Filters):
+    """act(x *^T W + b), x (h, w, c), W (kh, kw, filters / groups, c): (H, W, filters) as Window.spread says.
+
+    extra: pixels more at the bottom and on the right, below the stride. Otherwise as Conv.
+    """
+
+    kind: ClassVar[str] = "conv_transpose"
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        window: Window,
+        act: Act = Act(),  # noqa: B008
+        init: Init = Init("he_normal"),  # noqa: B008
+        *,
+        extra: Pair = (0, 0),
+        groups: int = 1,
+        bias: bool = True,
+        unfold_memory: int | None = None,
+    ) -> None:
+        _divide("conv_transpose", channels, filters, groups)
+        if extra[0] >= window.stride[0] or extra[1] >= window.stride[1]:
+            raise ValueError(f"conv_transpose: extra {extra[0]}×{extra[1]} is not below the stride "
+                             f"{window.stride[0]}×{window.stride[1]}")  # fmt: skip
+        self.channels = channels
+        self.extra = extra
+        each, shared = channels // groups, filters // groups
+        seen = max(round(window.cells / math.prod(window.stride)), 1)  # of the window, by an output pixel
+        super().__init__(
+            (*window.size, shared, channels), filters, (seen * each, window.cells * shared), window, act,
+            init, groups=groups, bias=bias, unfold_memory=unfold_memory,
+        )  # fmt: skip
+
+    def forward(self, tape: Tape, x: Variable) -> Variable:
+        return conv_transpose(
+            tape, x, tape.parameter(self.weight), self._bias(tape), self.window, extra=self.extra,
+            groups=self.groups, kind=self.act.kind, slope=self._slope(tape), memory=self.unfold_memory,
+        )  # fmt: skip
+
+    def output_shape(self, shape: Shape) -> Shape:
+        h, w = self._channels(shape, self.channels)
+        try:
+            size = self.window.spread((h, w), self.extra)
+        except ValueError as error:
+            raise ValueError(f"conv_transpose: {error}") from None
+        return (*size, self.weight.shape[2] * self.groups)
+
+    def products(self, shape: Shape) -> int:
+        return shape[0] * shape[1] * self.weight.size
+
+    def workspace(self, shape: Shape, rows: int, itemsize: int) -> int:
+        unfolded, _ = self._unfolded((shape[0], shape[1]), rows, itemsize)
+        return unfolded + (rows * math.prod(self.output_shape(shape)) + self.weight.size) * itemsize
+
+
+def _divide(kind: str, channels: int, filters: int, groups: int) -> None:
+    if channels % groups or filters % groups:
+        raise ValueError(f"{kind}: {groups} groups do not divide {channels} channels and {filters} filters")
+
+
+def _fitting(kind: str, window: Window, image: Pair) -> Pair:
+    try:
+        return window.out(image)
+    except ValueError as error:
+        raise ValueError(f"{kind}: {error}") from None

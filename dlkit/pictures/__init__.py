@@ -1,0 +1,1 @@
+"""Pictures: tiles of images as PNG (Pillow), figures (matplotlib)."""

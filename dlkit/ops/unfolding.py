@@ -19,10 +19,10 @@ from dlkit.ops.window import Pair, Window
 
 
 class Rows(NamedTuple):
-    """Small pixels worked on together: output rows start .. start + count, pixels lo .. hi."""
+    """Small pixels worked on together: output rows start .. start + lines, pixels lo .. hi."""
 
     start: int
-    count: int
+    lines: int
     lo: int
     hi: int
 
@@ -53,8 +53,8 @@ class Unfolding:
         """All small pixels, in order."""
         total = self.n * self.oh
         for start in range(0, total, self.rows):
-            count = min(self.rows, total - start)
-            yield Rows(start, count, start * self.ow, (start + count) * self.ow)
+            lines = min(self.rows, total - start)
+            yield Rows(start, lines, start * self.ow, (start + lines) * self.ow)
 
     def columns(self, large: Array, part: Rows, group: int) -> Array:
         """U of these pixels and group: (pixels, kh kw C/groups); valid until the next call."""
@@ -65,7 +65,7 @@ class Unfolding:
         return cols.reshape(part.hi - part.lo, self.w2.shape[0])
 
     def _scratch(self, part: Rows, dtype: object) -> Array:
-        return self.ctx.scratch("unfolded", (part.count, self.ow, *self.kernel), dtype)
+        return self.ctx.scratch("unfolded", (part.lines, self.ow, *self.kernel), dtype)
 
     def _of_group(self, matrix: Array, group: int) -> Array:
         """A group's columns of a matrix (., F)."""

@@ -4,8 +4,10 @@ A case makes a kernel's arguments from a generator and a floating type. Outputs 
 NaN, so that an entry nobody writes is seen. Other harnesses (CUDA on the CPU, GPU) run the same cases.
 """
 
+import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,3 +252,8 @@ def _gather_rows(rng: Rng, real: type, shape: tuple[int, int], table: str, each_
     width = d if each_column else 1
     scale, shift = normal(rng, real, width) / 255, normal(rng, real, width)
     return rows, rng.integers(0, 11, n), scale, shift, unwritten(real, n, d)
+
+
+# -- kernels whose cases have a file of their own ---------------------------------------------------
+for _path in sorted(Path(__file__).parent.glob("cases_*.py")):
+    importlib.import_module(f"kernels.{_path.stem}")

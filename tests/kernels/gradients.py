@@ -4,7 +4,9 @@ Each check returns (function, inputs, gradients) in float64; the harness compare
 function, made of forward references only, with the gradients along random directions.
 """
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,3 +178,8 @@ def _layer_norm(rng: Rng) -> Check:
     dx, dgamma, dbeta = like(x, gamma, beta)
     KERNELS["layer_norm_backward"](x, w, gamma, mean, rstd, dx, dgamma, dbeta)
     return loss, [x, gamma, beta], [dx, dgamma, dbeta]
+
+
+# -- kernels whose checks have a file of their own --------------------------------------------------
+for _path in sorted(Path(__file__).parent.glob("gradients_*.py")):
+    importlib.import_module(f"kernels.{_path.stem}")

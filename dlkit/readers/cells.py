@@ -20,9 +20,20 @@ MISSING_TEXT = frozenset({"", "?", "nan", "n/a", "#n/a", "null"})
 class Faults:
     """Bad rows of one table: the first is an error, or all are left out and counted."""
 
-    def __init__(self, name: str, lines: np.ndarray | None, on_bad_row: OnBadRow) -> None:
+    def __init__(
+        self,
+        name: str,
+        lines: np.ndarray | None,
+        on_bad_row: OnBadRow,
+        *,
+        names: Sequence[str] | None = None,
+        start: int = 0,
+    ) -> None:
+        """names: file of each row, where rows are files; start: number of the first row in its file."""
         self.name = name
         self.lines = lines
+        self.names = names
+        self.start = start
         self.on_bad_row = on_bad_row
         self.rows: dict[int, str] = {}
 
@@ -31,9 +42,11 @@ class Faults:
         self.rows.setdefault(int(row), text)
 
     def place(self, row: int) -> str:
-        """file:line where there are lines, else the row's number from 0."""
+        """file:line where there are lines, folder/name where rows are files, else the row's number from 0."""
+        if self.names is not None:
+            return self.name if self.names[row] == self.name else f"{self.name}/{self.names[row]}"
         if self.lines is None:
-            return f"{self.name}: row {row}"
+            return f"{self.name}: row {self.start + row}"
         return f"{self.name}:{self.lines[row]}"
 
     def first(self) -> str:

@@ -27,6 +27,8 @@ class Dataset:
     """(n,) number of each row in its file, from 0."""
     labels: Any = None
     """As in the file: regression (n, targets) float64; classification (n,) texts, an object array."""
+    names: np.ndarray | None = None
+    """(n,) file of each row, where rows are files."""
     scale: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
     """(1,) or (width,), of the float type."""
     shift: np.ndarray = field(default_factory=lambda: np.zeros(1, np.float32))
@@ -52,6 +54,7 @@ class Dataset:
             row_lines=cut(self.row_lines),
             rows=cut(self.rows),
             labels=cut(self.labels),
+            names=cut(self.names),
         )
 
 
@@ -68,6 +71,7 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
         row_lines=together([part.row_lines for part in parts]),
         rows=together([part.rows for part in parts]),
         labels=together([part.labels for part in parts]),
+        names=together([part.names for part in parts]),
     )
 
 

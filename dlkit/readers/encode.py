@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlkit.errors import DataError
+from dlkit.readers.arrays import Arrays
 from dlkit.readers.cells import MISSING_TEXT, Faults, OnBadRow, number, quoted, read_codes
+from dlkit.readers.images import Form
 from dlkit.readers.labels import (
     TaskChoice,
     encode_labels,
@@ -20,7 +22,6 @@ from dlkit.readers.labels import (
 )
 from dlkit.readers.opening import check_size
 from dlkit.readers.schema import Schema
-from dlkit.readers.source import Arrays
 from dlkit.readers.spec import DataSpec
 from dlkit.readers.table import Rows, Table, check_usable, find_column
 
@@ -45,6 +46,8 @@ class Encoded:
     first_fault: str
     unseen: int
     """Cells whose category was not known (encoded as zeros)."""
+    names: np.ndarray | None = None
+    """(n,) file of each row, where rows are files."""
 
     def take(self, rows: np.ndarray | slice | None) -> "Encoded":
         """Some of the rows, in the order given; None: all."""
@@ -52,7 +55,8 @@ class Encoded:
             return self
         y = None if self.y is None else self.y[rows]
         lines = None if self.lines is None else self.lines[rows]
-        return Encoded(self.name, self.x[rows], y, lines, self.positions[rows], self.total, 0, "", 0)
+        names = None if self.names is None else self.names[rows]
+        return Encoded(self.name, self.x[rows], y, lines, self.positions[rows], self.total, 0, "", 0, names)
 
 
 def fit_schema(source: Table | Arrays, spec: DataSpec, task: TaskChoice) -> tuple[Schema, list[str]]:
@@ -60,6 +64,8 @@ def fit_schema(source: Table | Arrays, spec: DataSpec, task: TaskChoice) -> tupl
     schema = Schema(task="regression", table=isinstance(source, Table), unseen=spec.unseen)
     quiet = Faults(source.name, None, "skip")
     if isinstance(source, Table):
+        if spec.form != Form():
+            raise DataError("color and resize are for images, not for a table", where=source.name)
         _fit_columns(source, spec, schema, last_is_label=task != "none")
         schema.row_shape = schema.input_shape = (schema.encoded_width,)
     else:
@@ -69,12 +75,24 @@ def fit_schema(source: Table | Arrays, spec: DataSpec, task: TaskChoice) -> tupl
         schema.label = ["label"] if targets == 1 else [f"label_{k}" for k in range(targets)]
         if task == "none" and source.y is None:
             schema.label = []
+    if spec.shape is not None:
+        schema.input_shape = _image_shape(schema.row_shape, spec.shape, source.name)
     if task == "none":
         fit_optional(source, schema)
         return schema, []
     raw = raw_labels(source, schema.label_positions, schema.label, task, quiet)
     note = fit_labels(raw, source, task, schema)
     return schema, [note] if note else []
+
+
+def _image_shape(row: tuple[int, ...], shape: list[int], name: str) -> tuple[int, ...]:
+    """The shape that the recipe gives to a row of as many numbers. Raises DataError."""
+    wanted = tuple(shape) if len(shape) == 3 else (*shape, 1)
+    if np.prod(wanted) != np.prod(row):
+        shown = "×".join(map(str, wanted))
+        text = f"data.shape {shown} is {np.prod(wanted):,} numbers; a row has {np.prod(row):,}"
+        raise DataError(text, where=name)
+    return wanted
 
 
 def _fit_columns(table: Table, spec: DataSpec, schema: Schema, *, last_is_label: bool) -> None:
@@ -184,8 +202,13 @@ def encode(
 
     Raises DataError for the first bad row, with its place, unless bad rows are skipped (and counted).
     """
-    lines = source.lines if isinstance(source, Table) else None
-    faults = Faults(source.name, lines, on_bad_row)
+    lines = names = None
+    if isinstance(source, Table):
+        lines = source.lines
+        faults = Faults(source.name, lines, on_bad_row)
+    else:
+        names = source.names
+        faults = source.faults(on_bad_row)
     unseen = 0
     if schema.table:
         if not isinstance(source, Table):
@@ -202,7 +225,7 @@ def encode(
         y = encode_labels(labels_for(source, labels, schema, faults), schema, faults)
     skipped, first_fault = source.skipped, source.first_fault
     kept = faults.kept(len(source))
-    encoded = Encoded(source.name, x, y, lines, source.positions, source.total, 0, "", 0).take(kept)
+    encoded = Encoded(source.name, x, y, lines, source.positions, source.total, 0, "", 0, names).take(kept)
     encoded.skipped = skipped + len(faults.rows)
     encoded.first_fault, encoded.unseen = first_fault or faults.first(), unseen
     return encoded
@@ -257,7 +280,9 @@ def _rows_of(source: Table | Arrays, schema: Schema) -> np.ndarray:
         if source.matrix is None or source.matrix.shape[1] != size:
             raise DataError(f"expected rows of {shape} = {size} numbers, as in training", where=source.name)
         return source.matrix
-    if source.x.shape[1:] not in {schema.row_shape, (size,)}:
+    row = schema.row_shape
+    alike = {row, (size,), (*row, 1)} | ({row[:-1]} if row[-1] == 1 else set())
+    if source.x.shape[1:] not in alike:
         found = "×".join(map(str, source.x.shape[1:]))
         raise DataError(f"expected rows of shape {shape}, as in training, found {found}", where=source.name)
     return source.x.reshape(len(source.x), size)

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 
 from dlkit.errors import DataError
+from dlkit.readers.arrays import Arrays
 from dlkit.readers.cells import MISSING, MISSING_TEXT, Faults, number, quoted, read_numbers, read_texts
 from dlkit.readers.schema import Schema
-from dlkit.readers.source import Arrays
 from dlkit.readers.table import Table, number_text
 
 TaskChoice = Literal["auto", "classification", "regression", "none"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlkit.errors import DataError
+from dlkit.readers import cifar, hdf5
+from dlkit.readers.image_folder import holds_images
 from dlkit.readers.opening import STDIN
 
 VARIABLE = "DLKIT_DATA"
@@ -32,8 +34,16 @@ def resolve_path(name: str, base: Path | None = None) -> Found:
     return _search(name, base, _file)
 
 
+def find_file_or_folder(name: str, base: Path | None = None) -> Found:
+    """Like `resolve_path`; a folder is found as well."""
+    return _search(name, base, lambda path: path if path.exists() else None)
+
+
 def find_data(name: str, base: Path | None = None) -> Found:
-    """Like `resolve_path`, and ``mnist/train`` finds the images of the IDX pair in folder ``mnist``."""
+    """Like `resolve_path`, and ``mnist/train`` finds the images of the IDX pair in folder ``mnist``.
+
+    A folder of images is found as it is, and ``cifar/train`` where folder ``cifar`` has CIFAR-10's batches.
+    """
     return _search(name, base, _file_or_pair)
 
 
@@ -52,7 +62,7 @@ def _search(name: str, base: Path | None, look: Callable[[Path], Path | None]) -
             raise DataError(f"cannot be read: {reason[:1].lower()}{reason[1:]}", where=name) from error
         looked.append(label)
     if folder is not None:
-        parts = [part for part in ("train", "test") if _pair(folder / part) is not None]
+        parts = [part for part in ("train", "test") if _stands_for_files(folder / part)]
         hint = "try " + ", ".join(f"{name.rstrip('/')}/{part}" for part in parts) if parts else None
         raise DataError("is a folder, not a file", where=name, hint=hint)
     raise DataError(f"no such file (looked in {', '.join(looked)})", where=name)
@@ -70,11 +80,16 @@ def _roots(name: str, base: Path | None) -> Iterator[tuple[Path, str, bool]]:
 
 
 def _file(path: Path) -> Path | None:
-    return path if path.exists() and not path.is_dir() else None
+    file, _ = hdf5.split_name(path)
+    return path if file.exists() and not file.is_dir() else None
 
 
 def _file_or_pair(path: Path) -> Path | None:
-    return _file(path) or _pair(path)
+    return _file(path) or _pair(path) or (path if _stands_for_files(path) else None)
+
+
+def _stands_for_files(path: Path) -> bool:
+    return bool(cifar.batches(path)) or _pair(path) is not None or holds_images(path)
 
 
 def _pair(path: Path) -> Path | None:

@@ -5,15 +5,17 @@ from itertools import chain
 from pathlib import Path
 
 from dlkit.errors import DataError
+from dlkit.readers.arrays import Arrays, How
 from dlkit.readers.cells import OnBadRow
 from dlkit.readers.dataset import Dataset
 from dlkit.readers.delimited import WHITESPACE, record_end
 from dlkit.readers.encode import Encoded, encode, match_columns
+from dlkit.readers.images import Form
 from dlkit.readers.opening import blocks, display, joined
 from dlkit.readers.paths import find_data, resolve_path
 from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.schema import Schema
-from dlkit.readers.source import Arrays, How, arrays_of, binary_format
+from dlkit.readers.source import arrays_of, binary_format, pieces
 from dlkit.readers.table import Layout, Table, check_usable, layout_of, normalised, read_body
 from dlkit.readers.training_data import dataset, how_to_read
 
@@ -51,22 +53,32 @@ class PredictionRows(Iterator[Dataset]):
         return next(self._datasets)
 
     def _read(self) -> Iterator[Dataset]:
-        pieces = blocks(self.path)
-        head = next(pieces, b"")
-        kind = binary_format(self.path, head[:8])
-        if kind is None:
-            yield from self._text(head, pieces)
+        sources = pieces(self.path, self.how, self.chunk)
+        if sources is None:
+            yield from self._file()
         else:
-            data = joined(chain([head], pieces), self.name)
-            source = arrays_of(kind, data, self.path, self.how, [])
-            features: list[int] = []
-            labels: list[int] = []
-            if isinstance(source, Table) and self.schema.table:
-                features, labels = self._match(source.names, source.header)
-            yield from self._datasets_of(self._encode(source, features, labels))
+            for source in sources:
+                yield from self._arrays(source)
         if not self.rows and not self.skipped:
             raise DataError("no rows", where=self.name)
         check_usable(self.rows, self.skipped, self.first_fault, self.name)
+
+    def _file(self) -> Iterator[Dataset]:
+        found = blocks(self.path)
+        head = next(found, b"")
+        kind = binary_format(self.path, head[:8])
+        if kind is None:
+            yield from self._text(head, found)
+            return
+        data = joined(chain([head], found), self.name)
+        yield from self._arrays(arrays_of(kind, data, self.path, self.how, []))
+
+    def _arrays(self, source: Table | Arrays) -> Iterator[Dataset]:
+        features: list[int] = []
+        labels: list[int] = []
+        if isinstance(source, Table) and self.schema.table:
+            features, labels = self._match(source.names, source.header)
+        yield from self._datasets_of(self._encode(source, features, labels))
 
     def _text(self, head: bytes, pieces: Iterator[bytes]) -> Iterator[Dataset]:
         while len(head) <= _HEAD or b"\n" not in head:
@@ -153,15 +165,17 @@ def read_for_prediction(
     labels: str | None = None,
     dtype: str = "float32",
     chunk: int = 8192,
+    form: Form = Form(),  # noqa: B008 - it never changes
 ) -> PredictionRows:
     """Rows of `source` (a path, or "-": standard input) as datasets of at most `chunk` rows.
 
     Their x is preprocessed, in the form that training data have: floats, or bytes with scale and shift.
     With `need_label` they have y and labels; else labels are not looked at. With a header on both sides
     columns are matched by name, else by count. `labels` names the labels file of an array; by default it
-    is found by its name. Raises DataError, at once for a file that is not there, else while iterating.
+    is found by its name. `form`: what the recipe asked images to be made into.
+    Raises DataError, at once for a file that is not there, else while iterating.
     """
     path = find_data(source, base).path
     labels_path = None if labels is None else resolve_path(labels, base).path
-    how = how_to_read(schema, need_label=need_label, on_bad_row=on_bad_row, labels=labels_path)
+    how = how_to_read(schema, need_label=need_label, on_bad_row=on_bad_row, labels=labels_path, form=form)
     return PredictionRows(path, schema, preprocess, how, need_label=need_label, dtype=dtype, chunk=chunk)

@@ -1,7 +1,8 @@
 """Scaling and whitening of features and targets, fitted on the training rows and kept in checkpoints.
 
 range: (x - min) / (max - min); 8-bit images: x / 255. image: the same, with one minimum and maximum for all
-columns. standard: (x - mean) / sd (sd with divisor n).
+columns. standard: (x - mean) / sd (sd with divisor n). channels: the same, with one mean and sd for each
+colour channel of all pixels.
 pca: z = (x - mean) V / sqrt(lambda + epsilon), with lambda, V the eigenvalues (largest first) and
 eigenvectors of the covariance (divisor n - 1), so that z has unit covariance for epsilon = 0.
 zca: the same turned back, z Vᵀ (Bell & Sejnowski 1997): whitened, and still looking like the data.
@@ -15,7 +16,7 @@ import numpy as np
 
 from dlkit.errors import DataError
 
-Kind = Literal["none", "range", "image", "standard", "pca", "zca"]
+Kind = Literal["none", "range", "image", "channels", "standard", "pca", "zca"]
 _BLOCK = 4096
 _MOST_WHITENED = 8192
 
@@ -75,12 +76,14 @@ class Preprocess:
         numeric: np.ndarray | None = None,
         components: int | float | None = None,
         epsilon: float = 1e-5,
+        channels: int | None = None,
         name: str | None = None,
     ) -> "Preprocess":
         """Fit on training rows x (n, width), uint8 or float.
 
         `numeric`: which columns are numbers (default: all). `components`: how many, or which share of the
-        variance, pca and zca keep. `name` is how errors call the data.
+        variance, pca and zca keep. `channels`: how many colours an image's pixels have, the last axis of a
+        row. `name` is how errors call the data.
         Raises DataError where the numbers are too large or too many.
         """
         width = x.shape[1]
@@ -89,6 +92,10 @@ class Preprocess:
         whitened = kind in {"pca", "zca"}
         if x.dtype == np.uint8 and kind in {"range", "image", "pca", "zca"}:
             scale = np.full(1, 1 / 255)
+        elif kind == "channels":
+            if channels is None:
+                raise DataError("scale: channels is for images (see data.shape)", where=name)
+            scale, shift = (np.tile(one, width // channels) for one in _affine_of_channels(x, channels))
         elif kind in {"range", "image", "standard"}:
             scale, shift = _affine(x, kind, numeric)
             scale, shift = np.where(numeric, scale, 1.0), np.where(numeric, shift, 0.0)
@@ -218,6 +225,20 @@ def _affine(x: np.ndarray, kind: Kind, numeric: np.ndarray) -> tuple[np.ndarray,
         # an overflow must not pass for a scale of 0
         scale = 1 / np.where(np.isfinite(spread), _nonzero(spread), np.nan)
         return scale, -centre * scale
+
+
+def _affine_of_channels(x: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """(scale, shift) per channel from the moments of its pixels, by blocks of rows."""
+    total = np.zeros(channels)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(x), _BLOCK):
+            total += _rows64(x, start).reshape(-1, channels).sum(axis=0)
+        mean = total / (x.size // channels)
+        squares = np.zeros(channels)
+        for start in range(0, len(x), _BLOCK):
+            squares += ((_rows64(x, start).reshape(-1, channels) - mean) ** 2).sum(axis=0)
+        scale = 1 / _nonzero(np.sqrt(squares / (x.size // channels)))
+    return scale, -mean * scale
 
 
 def _whitening(

@@ -1,84 +1,59 @@
 """A file of any format, as a table or as arrays; the format is told from the content."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dlkit.errors import DataError
-from dlkit.readers.cells import Faults, OnBadRow
+from dlkit.readers import hdf5, image_sources
+from dlkit.readers.arrays import Arrays, How, checked
+from dlkit.readers.cifar import named_so
+from dlkit.readers.hdf5 import HDF5_MAGIC, Hdf5, open_hdf5, split_name
 from dlkit.readers.idx import looks_like_idx, parse_idx
+from dlkit.readers.image_folder import PIECE_BYTES
+from dlkit.readers.images import SUFFIXES, formed, looks_like_image
 from dlkit.readers.npy import NPY_MAGIC, ZIP_MAGIC, Npz, parse_npy
-from dlkit.readers.opening import STDIN_NAME, check_size, display, read_bytes
+from dlkit.readers.opening import STDIN_NAME, display, read_bytes
 from dlkit.readers.paths import labels_beside
-from dlkit.readers.table import Header, Rows, Table, check_usable, read_table
+from dlkit.readers.table import Table, read_table
 
-_NPZ_KEYS = {
+_PAIRS = {
     "train": [("x_train", "y_train"), ("X_train", "y_train"), ("train_images", "train_labels")],
     "valid": [("x_valid", "y_valid"), ("x_val", "y_val"), ("X_valid", "y_valid")],
     "test": [("x_test", "y_test"), ("X_test", "y_test"), ("test_images", "test_labels")],
 }
-_NPZ_PLAIN = [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("features", "labels")]
-
-
-@dataclass
-class Arrays:
-    """Rows that are arrays of one shape (images, vectors), with labels from elsewhere."""
-
-    name: str
-    x: np.ndarray
-    """(n, ...) as in the file: integers, booleans or floats."""
-    y: np.ndarray | None
-    """(n,) or (n, targets): numbers or text."""
-    positions: np.ndarray
-    """(n,) row number in the file."""
-    from_idx: bool = False
-    skipped: int = 0
-    total: int = 0
-    first_fault: str = ""
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-@dataclass(frozen=True)
-class How:
-    """How a file is to be read: what the recipe says about it."""
-
-    header: Header = "auto"
-    delimiter: str | None = None
-    on_bad_row: OnBadRow = "error"
-    as_text: bool = False
-    """Some column is wanted as text even if all are numbers."""
-    role: str = "train"
-    """train, valid or test: which arrays of an .npz file are meant."""
-    labels: Path | None = None
-    """The labels file, where it is named; else it is looked for beside the file."""
-    need_labels: bool = True
-    labels_welcome: bool = False
-    """Labels are taken where they are found and not missed where they are not."""
-    label_is_column: bool = False
-    """A two-dimensional array holds the label too: do not look for labels elsewhere."""
-    is_header: Callable[[Rows], bool] | None = None
-    """Tells whether a table begins with a header; None: by its looks."""
+_PLAIN = [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("features", "labels")]
 
 
 def binary_format(path: Path, head: bytes) -> str | None:
-    """npy, npz, idx or None (text), from the first bytes; a name may insist on a format."""
-    name = path.name.removesuffix(".gz")
+    """npy, npz, idx, hdf5, image, cifar or None (text), from the first bytes; a name may insist on one."""
+    name = path.name.removesuffix(".gz").lower()
     if head.startswith(NPY_MAGIC) or name.endswith(".npy"):
         return "npy"
     if head.startswith(ZIP_MAGIC) or name.endswith(".npz"):
         return "npz"
+    if head.startswith(HDF5_MAGIC) or name.endswith(hdf5.SUFFIXES):
+        return "hdf5"
+    if looks_like_image(head) or name.endswith(SUFFIXES):
+        return "image"
+    if named_so(path):
+        return "cifar"
     if looks_like_idx(head) or name.endswith(("-ubyte", ".idx", ".ubyte")):
         return "idx"
     return None
 
 
 def load(path: Path, how: How, files: list[Path]) -> Table | Arrays:
-    """Read a data file; every file that was read is added to `files`. Raises DataError."""
+    """Read a data file or folder; every file (or folder) read is added to `files`. Raises DataError."""
     name = display(path)
+    whole = image_sources.load(path, how, files)
+    if whole is not None:
+        return whole
+    if as_file := plain_hdf5(path):
+        files.append(as_file)
+        with open_hdf5(as_file, name.removesuffix(f":{split_name(path)[1]}")) as file:
+            return next(_hdf5_pieces(file, path, how, files, most=None))
     data = read_bytes(path)
     if name != STDIN_NAME:
         files.append(path)
@@ -99,6 +74,13 @@ def load(path: Path, how: How, files: list[Path]) -> Table | Arrays:
 def arrays_of(kind: str, data: bytes, path: Path, how: How, files: list[Path]) -> Table | Arrays:
     """Arrays of a binary file, with labels from the file itself, another file, or a column (a table)."""
     name, y = display(path), None
+    if kind == "image":
+        return image_sources.one_image(data, name, how)
+    if kind == "cifar":
+        return image_sources.cifar_file(data, path, how, files)
+    if kind == "hdf5":
+        with open_hdf5(data, name) as file:
+            return next(_hdf5_pieces(file, path, how, files, most=None))
     if kind == "npz":
         npz = Npz(data, name)
         x_key, y_key = _npz_keys(npz, how.role)
@@ -107,30 +89,70 @@ def arrays_of(kind: str, data: bytes, path: Path, how: How, files: list[Path]) -
             y = npz.array(y_key)
     else:
         x = parse_npy(data, name) if kind == "npy" else parse_idx(data, name)
-    if x.dtype.kind == "U":
-        raise DataError("features have to be numbers, not text", where=name)
     if how.need_labels and y is None and not how.label_is_column:
         beside = how.labels or (None if name == STDIN_NAME else labels_beside(path))
         if beside is not None:
             y = _labels(beside)
             files.append(beside)
-    if x.ndim == 0:
-        raise DataError("a single number, not rows", where=name)
-    x = x.reshape(len(x), 1) if x.ndim == 1 else x
-    if y is not None:
-        y = y.reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y
-        if y.ndim not in {1, 2} or len(y) != len(x):
-            raise DataError(f"{len(x):,} rows, but {y.shape[0] if y.ndim else 1:,} labels", where=name)
-    arrays = Arrays(name, x, y, np.arange(len(x)), from_idx=kind == "idx", total=len(x))
-    _leave_out_bad(arrays, how.on_bad_row)
-    missed = how.need_labels and not how.labels_welcome
-    if x.ndim == 2 and y is None and (how.label_is_column or missed):
-        return _as_table(arrays)
-    return arrays
+    total = len(x) if x.ndim else 1
+    arrays = Arrays(name, formed(x, how.array_form, name), y, np.arange(total), kind == "idx", total=total)
+    return checked(arrays, how)
+
+
+def plain_hdf5(path: Path) -> Path | None:
+    """The HDF5 file itself, where `path` names one (or a dataset in one) that can be opened as it is."""
+    file, inside = split_name(path)
+    if inside is None and not file.name.lower().endswith(hdf5.SUFFIXES):
+        return None
+    try:
+        with file.open("rb") as stream:
+            return file if stream.read(8) == HDF5_MAGIC else None
+    except OSError:
+        return None  # told by whoever reads it
+
+
+def _hdf5_pieces(
+    file: Hdf5, path: Path, how: How, files: list[Path], most: int | None
+) -> Iterator[Table | Arrays]:
+    """The rows that a role or a name means, whole (most: None) or in pieces of bounded size."""
+    name = display(path)
+    x_key, y_key = hdf5.pick(file, [*_PAIRS[how.role], *_PLAIN], split_name(path)[1])
+    data, labels = file.array(x_key), None
+    if how.need_labels and not how.label_is_column:
+        if how.labels is not None:
+            labels = _labels(how.labels)
+            files.append(how.labels)
+        elif y_key is not None:
+            labels = file.array(y_key).read()
+        if labels is not None and data.shape[:1] != labels.shape[:1]:
+            rows, found = data.shape[:1] or (1,), labels.shape[:1] or (1,)
+            raise DataError(f"{rows[0]:,} rows, but {found[0]:,} labels", where=name)
+    total = data.shape[0] if data.shape else 1
+    step = total if most is None else max(min(most, PIECE_BYTES // max(data.row_bytes, 1)), 1)
+    for start in range(0, total, step):
+        piece: slice = slice(start, min(start + step, total)) if data.shape else slice(None)
+        x = formed(data.read(piece), how.array_form, name)
+        y = None if labels is None else labels[piece]
+        positions = np.arange(start, min(start + step, total))
+        yield checked(Arrays(name, x, y, positions, total=len(positions), start=start), how)
+
+
+def pieces(path: Path, how: How, most: int) -> Iterator[Table | Arrays] | None:
+    """Rows of a source that need not be in memory as a whole, at most `most` at a time; None for others."""
+    found = image_sources.pieces(path, how, most)
+    if found is not None:
+        return found
+    as_file = plain_hdf5(path)
+    return None if as_file is None else _opened_pieces(as_file, path, how, most)
+
+
+def _opened_pieces(as_file: Path, path: Path, how: How, most: int) -> Iterator[Table | Arrays]:
+    with open_hdf5(as_file, display(as_file)) as file:
+        yield from _hdf5_pieces(file, path, how, [], most)
 
 
 def _npz_keys(npz: Npz, role: str) -> tuple[str, str]:
-    for x_key, y_key in [*_NPZ_KEYS[role], *_NPZ_PLAIN]:
+    for x_key, y_key in [*_PAIRS[role], *_PLAIN]:
         if x_key in npz.keys:
             return x_key, y_key
     if len(npz.keys) == 1:
@@ -139,38 +161,26 @@ def _npz_keys(npz: Npz, role: str) -> tuple[str, str]:
 
 
 def _labels(path: Path) -> np.ndarray:
-    """(n,) or (n, targets) from an IDX or .npy file."""
-    data = read_bytes(path)
-    kind = binary_format(path, data[:8])
-    parsers: dict[str, Callable[[bytes, str], np.ndarray]] = {"npy": parse_npy, "idx": parse_idx}
-    if kind not in parsers:
-        raise DataError("labels have to be an IDX or .npy file", where=display(path))
-    y = parsers[kind](data, display(path))
+    """(n,) or (n, targets) from an IDX, .npy or HDF5 file."""
+    name = display(path)
+    if as_file := plain_hdf5(path):
+        with open_hdf5(as_file, display(as_file)) as file:
+            key = split_name(path)[1] or _only_key(file.keys, name)
+            y = file.array(key).read()
+    else:
+        data = read_bytes(path)
+        kind = binary_format(path, data[:8])
+        parsers: dict[str, Callable[[bytes, str], np.ndarray]] = {"npy": parse_npy, "idx": parse_idx}
+        if kind not in parsers:
+            raise DataError("labels have to be an IDX, .npy or HDF5 file", where=name)
+        y = parsers[kind](data, name)
     if y.ndim == 0:
-        raise DataError("a single number, not labels", where=display(path))
+        raise DataError("a single number, not labels", where=name)
     return y
 
 
-def _leave_out_bad(arrays: Arrays, on_bad_row: OnBadRow) -> None:
-    """Rows with NaN or infinity are bad. Raises DataError, or drops them."""
-    faults = Faults(arrays.name, None, on_bad_row)
-    for what, values in (("value", arrays.x), ("label", arrays.y)):
-        if values is not None and values.dtype.kind == "f":
-            finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
-            for row in np.flatnonzero(~finite).tolist():
-                faults.add(row, f"a {what} that is missing or not finite (NaN or infinity)")
-    kept = faults.kept(len(arrays))
-    arrays.skipped, arrays.first_fault = len(faults.rows), faults.first()
-    check_usable(len(arrays) - arrays.skipped, arrays.total, arrays.first_fault, arrays.name)
-    if kept is not None:
-        arrays.x, arrays.positions = arrays.x[kept], kept
-        arrays.y = None if arrays.y is None else arrays.y[kept]
-
-
-def _as_table(arrays: Arrays) -> Table:
-    check_size(8 * arrays.x.size, arrays.name, "the table")
-    matrix = arrays.x.astype(np.float64)
-    names = [f"column_{i}" for i in range(matrix.shape[1])]
-    table = Table(arrays.name, names, False, None, arrays.positions, matrix, total=arrays.total)
-    table.skipped, table.first_fault = arrays.skipped, arrays.first_fault
-    return table
+def _only_key(keys: Sequence[str], name: str) -> str:
+    named = [key for key in ("y", "labels", "target") if key in keys] or list(keys)
+    if len(named) == 1:
+        return named[0]
+    raise DataError("which dataset holds the labels?", where=name, hint=f"name it: {name}:/NAME")

@@ -1,9 +1,10 @@
 """What a recipe says under ``data:`` for commands that learn from rows (tables, images, arrays)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from dlkit.readers.images import Form
 from dlkit.recipe.schema import Spec
 
 Reference = str | int
@@ -11,6 +12,9 @@ Reference = str | int
 
 Part = str | int | float | None
 """A set of rows: a file, a number of rows (>= 1) or a share (0 < share < 1) of the training file."""
+
+
+Side = Annotated[int, Field(ge=1, le=1 << 16)]
 
 
 class FoldSpec(Spec):
@@ -30,8 +34,10 @@ class DataSpec(Spec):
     """Where the rows are, which column is the label, and what is done to the features."""
 
     train: str = Field(
-        description="Training file: CSV, TSV, blank-separated, IDX, .npy or .npz (each also .gz); "
-        "mnist/train for the IDX pair in folder mnist; - for standard input."
+        description="Training file: CSV, TSV, blank-separated, IDX, .npy, .npz (each also .gz), HDF5 (a.h5, "
+        "or a.h5:/x for a dataset in it) or CIFAR-10 (.bin); a folder with a sub-folder of PNG or JPEG "
+        "images for each class; mnist/train for the IDX pair in folder mnist, cifar/train for the batches "
+        "of CIFAR-10; - for standard input."
     )
     valid: Part = Field(
         None,
@@ -51,7 +57,7 @@ class DataSpec(Spec):
     )
     labels: str | None = Field(
         None,
-        description="File with the labels of the training rows (IDX or .npy); null: found by its name.",
+        description="File with the labels of the training rows (IDX, .npy or HDF5); null: found by its name.",
     )
     header: bool | Literal["auto"] = Field("auto", description="Does a table's first row name the columns?")
     delimiter: str | None = Field(
@@ -70,12 +76,32 @@ class DataSpec(Spec):
         description="Columns to read as categories though they hold numbers, by name or index.",
         json_schema_extra={"aka": ["categorical"]},
     )
-    scale: Literal["auto", "none", "range", "image", "standard", "pca", "zca"] = Field(
+    shape: list[Side] | None = Field(
+        None,
+        min_length=2,
+        max_length=3,
+        description="Rows are images: [height, width] or [height, width, channels] of a table's or a flat "
+        "array's rows, channels last; null: as the file says.",
+    )
+    color: Literal["auto", "grey", "rgb"] = Field(
+        "auto",
+        description="Images are made grey or coloured; auto: as they are "
+        "(a folder with any coloured image: rgb).",
+        json_schema_extra={"aka": ["colour", "mode"]},
+    )
+    resize: Side | list[Side] | None = Field(
+        None,
+        description="Side, or [height, width], in pixels, to which 8-bit images are brought; "
+        "null: not resized.",
+        json_schema_extra={"flag": "--resize"},
+    )
+    scale: Literal["auto", "none", "range", "image", "channels", "standard", "pca", "zca"] = Field(
         "auto",
         description="Features, fitted on the training rows: range = to 0..1 (8-bit images: /255), "
         "image = to 0..1 by one range for all columns, "
-        "standard = mean 0, standard deviation 1, pca or zca = whitened; "
-        "auto = range for 8-bit images, else standard (without labels: image). Category columns stay 0/1.",
+        "standard = mean 0, standard deviation 1 (channels = the same for each colour of an image), "
+        "pca or zca = whitened; auto = range for 8-bit images, image for other images and rows without "
+        "labels, else standard. Category columns stay 0/1.",
         json_schema_extra={"flag": "--scale", "aka": ["normalize", "preprocess", "scaling", "whiten"]},
     )
     components: int | float | None = Field(
@@ -131,6 +157,19 @@ class DataSpec(Spec):
         if isinstance(value, float) and value >= 1:
             raise ValueError("a share of the variance is below 1; a number of components is a whole number")
         return value
+
+    @field_validator("resize")
+    @classmethod
+    def _two_sides(cls, value: int | list[int] | None) -> int | list[int] | None:
+        if isinstance(value, list) and len(value) != 2:
+            raise ValueError("expected a side, or [height, width]")
+        return value
+
+    @property
+    def form(self) -> Form:
+        """What the recipe asks images to be made into."""
+        sides = [self.resize, self.resize] if isinstance(self.resize, int) else self.resize
+        return Form(self.color, (sides[0], sides[1]) if sides else None)
 
     @model_validator(mode="after")
     def _together(self) -> "DataSpec":

@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from dlkit.errors import DataError
 from dlkit.readers import split
+from dlkit.readers.arrays import Arrays, How
 from dlkit.readers.cells import OnBadRow
 from dlkit.readers.dataset import Dataset, TrainingData
 from dlkit.readers.encode import Encoded, encode, encode_training, fit_schema, header_test, match_columns
+from dlkit.readers.images import Form
 from dlkit.readers.labels import TaskChoice
 from dlkit.readers.paths import Found, find_data, resolve_path
 from dlkit.readers.preprocess import Kind, Preprocess, TargetScale
 from dlkit.readers.schema import Schema
-from dlkit.readers.source import How, load
+from dlkit.readers.source import load
 from dlkit.readers.spec import DataSpec
 from dlkit.readers.table import Table, check_usable
 
@@ -62,7 +64,8 @@ class _Reading:
         test = self._other("test", schema) if isinstance(spec.test, str) else self._part(whole, test_rows)
         kind = spec.scale
         if kind == "auto":
-            kind = "range" if whole.x.dtype == np.uint8 else "image" if self.task == "none" else "standard"
+            imagelike = self.task == "none" or len(schema.input_shape) == 3
+            kind = "range" if whole.x.dtype == np.uint8 else "image" if imagelike else "standard"
         preprocess = self._fit(train, schema, kind)
         schema.input_shape = schema.input_shape if kind != "pca" else (preprocess.width,)
 
@@ -98,9 +101,12 @@ class _Reading:
             labels=labels,
             label_is_column=spec.label is not None and spec.labels is None,
             labels_welcome=self.task == "none",
+            form=spec.form,
+            array_form=spec.form,
         )
         path = self._find("train", find_data(spec.train, self.base))
         source = load(path, how, self.files)
+        self._tell(source)
         schema, notes = fit_schema(source, spec, self.task)
         self.notes += notes
         whole = encode_training(source, schema, self.on_bad_row)
@@ -111,6 +117,9 @@ class _Reading:
         if found.written != getattr(self.spec, key):
             self.resolved[key] = found.written
         return found.path
+
+    def _tell(self, source: Table | Arrays) -> None:
+        self.notes += source.notes if isinstance(source, Arrays) else []
 
     def _count(self, part: Encoded) -> None:
         self.skipped += part.skipped
@@ -180,8 +189,9 @@ class _Reading:
     def _other(self, key: str, schema: Schema) -> Encoded:
         """The rows of a validation or test file."""
         found = find_data(getattr(self.spec, key), self.base)
-        how = how_to_read(schema, need_label=True, on_bad_row=self.on_bad_row, labels=None)
+        how = how_to_read(schema, need_label=True, on_bad_row=self.on_bad_row, form=self.spec.form)
         source = load(self._find(key, found), replace(how, header=self.spec.header, role=key), self.files)
+        self._tell(source)
         features: list[int] = []
         labels: list[int] = []
         if isinstance(source, Table) and schema.table:
@@ -198,6 +208,7 @@ class _Reading:
             numeric=schema.numeric if schema.table else None,
             components=self.spec.components,
             epsilon=self.spec.epsilon,
+            channels=schema.input_shape[2] if len(schema.input_shape) == 3 else None,
             name=train.name,
         )
         if schema.task == "regression" and train.y is not None:
@@ -205,8 +216,15 @@ class _Reading:
         return preprocess
 
 
-def how_to_read(schema: Schema, *, need_label: bool, on_bad_row: OnBadRow, labels: Path | None) -> How:
-    """How a file is read that has to fit `schema`."""
+def how_to_read(
+    schema: Schema,
+    *,
+    need_label: bool,
+    on_bad_row: OnBadRow,
+    labels: Path | None = None,
+    form: Form = Form(),  # noqa: B008 - it never changes
+) -> How:
+    """How a file is read that has to fit `schema`. form: what the recipe asked images to be made into."""
     text_labels = bool(schema.classes) and not schema.numeric_classes
     return How(
         delimiter=schema.delimiter or None,
@@ -218,7 +236,18 @@ def how_to_read(schema: Schema, *, need_label: bool, on_bad_row: OnBadRow, label
         label_is_column=schema.table,
         labels_welcome=schema.task == "none",
         is_header=header_test(schema),
+        form=_form_of(schema, form),
+        array_form=form,
     )
+
+
+def _form_of(schema: Schema, asked: Form) -> Form:
+    """What image files have to be made into to be rows like those of training."""
+    row = schema.row_shape
+    if schema.table or len(row) not in {2, 3} or (len(row) == 3 and row[2] not in {1, 3}):
+        return asked
+    color: Literal["grey", "rgb"] = "rgb" if len(row) == 3 and row[2] == 3 else "grey"
+    return Form(color, asked.resize, (row[0], row[1]))
 
 
 def dataset(part: Encoded, schema: Schema, preprocess: Preprocess, dtype: Any) -> Dataset:
@@ -240,7 +269,7 @@ def dataset(part: Encoded, schema: Schema, preprocess: Preprocess, dtype: Any) -
         x = preprocess.apply(part.x, real)
         if part.x.dtype != np.uint8:
             _check_finite(x, part, real)
-    return Dataset(x, y, part.name, part.lines, part.positions, labels, scale, shift)
+    return Dataset(x, y, part.name, part.lines, part.positions, labels, part.names, scale, shift)
 
 
 def _check_finite(x: np.ndarray, part: Encoded, dtype: np.dtype) -> None:

@@ -1,6 +1,7 @@
 """`dlkit evaluate`: the figures of a finished run on labelled data."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,20 +22,27 @@ Examples:
 @RUN
 @click.argument("source", metavar="[INPUT]", required=False)
 @click.option("--mc-samples", type=click.IntRange(min=2), metavar="T", help="Also judge T dropout passes.")
+@click.option("--positive", metavar="CLASS", help="(bayes-nb) Class whose rows are to be caught.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="(bayes-nb) Say the positive class from this probability on.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @device_options
 def command(
     run: Path,
     source: str | None,
-    mc_samples: int | None,
     as_json: bool,
     gpu: bool,
     device: str | None,
     threads: int | None,
+    **special: Any,
 ) -> None:
     """Without INPUT the recipe's own test rows are used."""
     algorithm = open_to_ask(run, gpu, device, threads)
-    figures = algorithm.evaluate(source, understood(algorithm, "evaluate", {"mc_samples": mc_samples}))
+    figures = algorithm.evaluate(source, understood(algorithm, "evaluate", special))
     if source is None:
         _refuse_changed(run, algorithm.inputs())
     if as_json:

@@ -31,19 +31,30 @@ Examples:
     metavar="T",
     help="Monte-Carlo dropout: T passes with dropout on; adds what the model does not know.",
 )
+@click.option("--explain", is_flag=True, help="(bayes-nb) What each feature adds to the log odds, in lines.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", help="(bayes-nb) Features a row explained (10)."
+)
+@click.option("--positive", metavar="CLASS", help="(bayes-nb) Class that --threshold is about.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="(bayes-nb) Say the positive class from this probability on.",
+)
 @device_options
 def command(
     run: Path,
     source: str,
     output: Path | None,
-    mc_samples: int | None,
     gpu: bool,
     device: str | None,
     threads: int | None,
+    **special: Any,
 ) -> None:
     """Open the run, answer piece by piece, write each piece as it comes."""
     algorithm = open_to_ask(run, gpu, device, threads)
-    pieces = algorithm.predict(source, understood(algorithm, "predict", {"mc_samples": mc_samples}))
+    pieces = algorithm.predict(source, understood(algorithm, "predict", special))
     first = next(pieces, None)  # bad input is found before the output file is touched
     with answer_file(output) as out:
         writer = csv.writer(out, lineterminator="\n")

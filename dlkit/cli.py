@@ -50,6 +50,11 @@ COMMANDS: dict[str, Entry] = {
         "Figures of a finished run on labelled rows, one `name value` a line on standard output.",
         FINISHED,
     ),
+    "sample": Entry(
+        "dlkit.verbs.sample",
+        "New examples from a finished run: pictures as PNG, their paths on standard output.",
+        FINISHED,
+    ),
     "inspect": Entry(
         "dlkit.verbs.inspect", "What is in a run: layer table, metrics so far, recipe, provenance.", FINISHED
     ),

@@ -40,6 +40,14 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.mlp",
         "A network of dense layers that learns classes or numbers from the rows of a table.",
     ),
+    "gan": Entry(
+        "dlkit.algorithms.gan",
+        "A generator that learns to make images like those it is shown, by deceiving a discriminator.",
+    ),
+    "bayes-nb": Entry(
+        "dlkit.algorithms.bayes_nb",
+        "Naive Bayes for tables and texts: counts by class in one pass, posteriors by Bayes' rule.",
+    ),
     "predict": Entry(
         "dlkit.verbs.predict",
         "Answers of a finished run for new rows, as CSV on standard output or in a file.",

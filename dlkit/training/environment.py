@@ -80,10 +80,16 @@ def git_revision() -> str | None:
 
 
 def fingerprints(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Path, size in bytes and SHA-256 of each input file. Raises UserError."""
+    """Path, size in bytes and SHA-256 of each input file. Raises UserError.
+
+    A folder has one entry: `files`, their sizes' sum, and the digest of all names and contents in order.
+    """
     found = []
     for path in dict.fromkeys(paths):
         try:
+            if path.is_dir():
+                found.append({"path": str(path), **_of_folder(path)})
+                continue
             if not path.is_file():  # a pipe cannot be read twice
                 continue
             with path.open("rb") as stream:
@@ -92,6 +98,19 @@ def fingerprints(paths: Iterable[Path]) -> list[dict[str, Any]]:
         except OSError as error:
             raise cannot("read", path, error) from error
     return found
+
+
+def _of_folder(folder: Path) -> dict[str, Any]:
+    digest, size, files = hashlib.sha256(), 0, 0
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            content = path.read_bytes()
+            size, files = size + len(content), files + 1
+            place = os.fsencode(path.relative_to(folder))
+            digest.update(b"%d %d " % (len(place), len(content)) + place + content)
+    return {"files": files, "bytes": size, "sha256": digest.hexdigest()}
 
 
 def refuse_unequal_inputs(by_rank: list[list[dict[str, Any]]]) -> None:

@@ -1,0 +1,239 @@
+"""Eclat: item sets depth first over vertical bitmaps, with diffsets where they are shorter.
+
+Zaki, "Scalable algorithms for association mining" (2000); Zaki & Gouda, "Fast vertical mining using
+diffsets" (2003). With t(X) the baskets that hold X, in the class of prefix P:
+
+    t(PXY) = t(PX) and t(PY)                        support = |t(PXY)|
+    d(PXY) = d(PY) \\ d(PX)   where d(PX) = t(P) \\ t(PX)     support(PXY) = support(PX) - |d(PXY)|
+
+A task is a path of items, ascending; it finds every frequent set that begins with the path. It first looks up
+the baskets that hold the path and counts what follows in them (the "occurrence deliver" of Uno's LCM, 2004):
+bitmaps are made of those baskets alone, so on sparse data they are a few words long.
+"""
+
+# What numba compiles has no annotations.
+# mypy: disable-error-code="no-untyped-def"
+
+import numpy as np
+
+from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit
+from dlkit.algorithms.transactions import Transactions, count_following, occurrences_of
+from dlkit.kernels.bitmaps import popcount
+from dlkit.kernels.compile import compile_cpu
+
+DIFFSET_COST = 8
+"""Words of bitmaps that can be intersected in the time of one element of a difference."""
+
+BITMAPS, DIFFSETS = 0, 1
+
+
+class Eclat:
+    """What one thread needs to do tasks, and `run`, which does one."""
+
+    def __init__(self, data: Transactions, min_count: int, max_length: int, *, diffsets: bool = True) -> None:
+        self.data = data
+        self.min_count = min_count
+        self.max_length = max_length
+        self.diffset_cost = DIFFSET_COST if diffsets else 0
+        self.deepest = min(max_length, data.longest) + 1
+        n, items = data.n, data.items
+        self._occurrences = np.empty((3, n), np.int64)
+        self._counts = np.zeros(items, np.int64)
+        self._local = np.full(items, -1, np.int64)
+        self._pool = np.empty(1 << 16, np.int64)
+        self._members = np.empty((4, 4 * items + 16), np.int64)
+        self._levels = np.empty((6, self.deepest + 1), np.int64)
+        self._mine = compile_cpu(_tasks)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._pool.nbytes + self._members.nbytes + self._occurrences.nbytes
+
+    def run(self, tasks: Tasks, out: FoundBuffer) -> tuple[int, int]:
+        """Do tasks in turn until one does not end well. Returns (how many are done, how the last one ended:
+        DONE, FULL or TOO_LONG, which leave nothing of it behind)."""
+        data, done, room = self.data, 0, np.empty(self.deepest + 1, np.int64)
+        while True:
+            done, status = self._mine(
+                data.rows, data.row_starts, data.tids, data.tid_starts, data.places, tasks.members, tasks.starts,
+                done, room, self.min_count, self.max_length, self._occurrences, self._counts, self._local,
+                self._pool, self._members, self._levels, out.lengths, out.counts, out.members, out.at,
+                self.diffset_cost,
+            )  # fmt: skip
+            if status == _NO_POOL:
+                self._pool = np.empty(4 * len(self._pool), np.int64)
+            elif status == _NO_MEMBERS:
+                self._members = np.empty((4, 4 * self._members.shape[1]), np.int64)
+            else:
+                return done, status
+
+
+def _tasks(rows, row_starts, tids, tid_starts, places, paths, path_starts, done, path, min_count, max_length,
+           occurrences, counts, local, pool, members, levels, lengths, supports, flat, at, diffset_cost):  # fmt: skip
+    """Tasks from number `done` on. Returns (tasks done, status)."""
+    for task in range(done, path_starts.size - 1):
+        length = path_starts[task + 1] - path_starts[task]
+        path[:length] = paths[path_starts[task] : path_starts[task + 1]]
+        sets, size, budget = at
+        status = _task(
+            rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences, counts,
+            local, pool, members, levels, lengths, supports, flat, at, diffset_cost,
+        )  # fmt: skip
+        if status != DONE:
+            at[0], at[1] = sets, size
+            if status in (_NO_POOL, _NO_MEMBERS):
+                at[2] = budget
+            return task, status
+    return path_starts.size - 1, DONE
+
+
+_NO_POOL, _NO_MEMBERS = 3, 4
+_ITEM, _SUPPORT, _WHERE, _LENGTH = range(4)
+_BEGIN, _END, _CURSOR, _POOL_TOP, _MODE, _WORDS = range(6)
+
+
+def _task(rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences, counts,
+          local, pool, members, levels, lengths, supports, flat, at, diffset_cost):  # fmt: skip
+    """All frequent sets beginning with path[:length]."""
+    found = occurrences_of(rows, row_starts, tids, tid_starts, places, path, length, occurrences)
+    if found < min_count:
+        return DONE
+    if not emit(path, length, found, lengths, supports, flat, at):
+        return FULL
+    if length >= max_length:
+        return DONE
+    at[2] -= count_following(rows, occurrences, found, counts)
+    words = (found + 63) >> 6
+    size = frequent = 0
+    for item in range(path[length - 1] + 1, counts.size):
+        if counts[item] >= min_count:
+            frequent += 1
+    status = DONE
+    if frequent * words > pool.size:
+        status = _NO_POOL
+    elif frequent > members.shape[1]:
+        status = _NO_MEMBERS
+    for item in range(path[length - 1] + 1, counts.size):
+        if counts[item] >= min_count and status == DONE:
+            members[_ITEM, size], members[_SUPPORT, size] = item, counts[item]
+            members[_WHERE, size], members[_LENGTH, size] = size * words, words
+            local[item] = size * words
+            size += 1
+        counts[item] = 0
+    if status != DONE or size == 0:
+        return status
+    pool[: size * words] = 0
+    for k in range(found):
+        for at_row in range(occurrences[0, k], occurrences[1, k]):
+            where = local[rows[at_row]]
+            if where >= 0:
+                pool[where + (k >> 6)] |= np.int64(1) << np.int64(k & 63)
+    for k in range(size):
+        local[members[_ITEM, k]] = -1
+    levels[_BEGIN, 0], levels[_END, 0], levels[_CURSOR, 0] = 0, size, 0
+    levels[_POOL_TOP, 0], levels[_MODE, 0], levels[_WORDS, 0] = size * words, BITMAPS, words
+    return _descend(path, length, min_count, max_length, pool, members, levels, lengths, supports, flat, at,
+                    diffset_cost)  # fmt: skip
+
+
+def _descend(path, length, min_count, max_length, pool, members, levels, lengths, supports, flat, at,
+             diffset_cost):  # fmt: skip
+    """Depth first: level d holds the class of path[: length + d]; its members are extended in turn."""
+    d = 0
+    while d >= 0:
+        a = levels[_CURSOR, d]
+        if a == levels[_END, d]:
+            d -= 1
+            continue
+        levels[_CURSOR, d] = a + 1
+        path[length + d] = members[_ITEM, a]
+        if not emit(path, length + d + 1, members[_SUPPORT, a], lengths, supports, flat, at):
+            return FULL
+        if length + d + 1 >= max_length or a + 1 == levels[_END, d]:
+            continue
+        if at[2] < 0:
+            return TOO_LONG
+        if levels[_END, d] + levels[_END, d] - a > members.shape[1]:
+            return _NO_MEMBERS
+        if levels[_MODE, d] == BITMAPS:
+            top = _bitmap_class(d, a, min_count, pool, members, levels, diffset_cost)
+            at[2] -= (levels[_END, d] - a) * levels[_WORDS, d]
+        else:
+            top = _diffset_class(d, a, min_count, pool, members, levels)
+            at[2] -= 8 * (levels[_END, d] - a) + top - levels[_POOL_TOP, d]
+        if top < 0:
+            return _NO_POOL
+        if levels[_END, d + 1] > levels[_BEGIN, d + 1]:
+            d += 1
+    return DONE
+
+
+def _bitmap_class(d, a, min_count, pool, members, levels, diffset_cost):
+    """The class of member a of level d, as level d + 1. Returns the pool's new top, -1 if it is too small."""
+    begin = levels[_END, d]
+    size, differences, words = begin, 0, levels[_WORDS, d]
+    left = pool[members[_WHERE, a] : members[_WHERE, a] + words]
+    for b in range(a + 1, levels[_END, d]):
+        right = pool[members[_WHERE, b] : members[_WHERE, b] + words]
+        support = np.int64(0)
+        for w in range(words):
+            support += popcount(np.uint64(left[w] & right[w]))
+        if support >= min_count:
+            members[_ITEM, size], members[_SUPPORT, size] = members[_ITEM, b], support
+            members[_LENGTH, size] = b
+            differences += members[_SUPPORT, a] - support
+            size += 1
+    shorter = diffset_cost > 0 and differences * diffset_cost < (size - begin) * words
+    top = levels[_POOL_TOP, d]
+    if top + (differences if shorter else (size - begin) * words) > pool.size:
+        return -1
+    for m in range(begin, size):
+        b = members[_LENGTH, m]
+        right = pool[members[_WHERE, b] : members[_WHERE, b] + words]
+        members[_WHERE, m] = top
+        if shorter:
+            for w in range(words):
+                rest = np.uint64(left[w] & ~right[w])
+                while rest:
+                    lowest = rest & (~rest + np.uint64(1))
+                    pool[top] = 64 * w + popcount(lowest - np.uint64(1))
+                    top += 1
+                    rest ^= lowest
+        else:
+            into = pool[top : top + words]
+            for w in range(words):
+                into[w] = left[w] & right[w]
+            top += words
+        members[_LENGTH, m] = top - members[_WHERE, m]
+    levels[_BEGIN, d + 1], levels[_END, d + 1], levels[_CURSOR, d + 1] = begin, size, begin
+    levels[_POOL_TOP, d + 1], levels[_WORDS, d + 1] = top, words
+    levels[_MODE, d + 1] = DIFFSETS if shorter else BITMAPS
+    return top
+
+
+def _diffset_class(d, a, min_count, pool, members, levels):
+    """The same for a class of diffsets: what is in that of b and not in that of a."""
+    begin = levels[_END, d]
+    size, top = begin, levels[_POOL_TOP, d]
+    x, x_end = members[_WHERE, a], members[_WHERE, a] + members[_LENGTH, a]
+    for b in range(a + 1, levels[_END, d]):
+        if top + members[_LENGTH, b] > pool.size:
+            return -1
+        least, where, k = top, top, x
+        for y in range(members[_WHERE, b], members[_WHERE, b] + members[_LENGTH, b]):
+            value = pool[y]
+            while k < x_end and pool[k] < value:
+                k += 1
+            if k == x_end or pool[k] != value:
+                pool[where] = value
+                where += 1
+        support = members[_SUPPORT, a] - (where - least)
+        if support >= min_count:
+            members[_ITEM, size], members[_SUPPORT, size] = members[_ITEM, b], support
+            members[_WHERE, size], members[_LENGTH, size] = least, where - least
+            size += 1
+            top = where
+    levels[_BEGIN, d + 1], levels[_END, d + 1], levels[_CURSOR, d + 1] = begin, size, begin
+    levels[_POOL_TOP, d + 1], levels[_MODE, d + 1], levels[_WORDS, d + 1] = top, DIFFSETS, 0
+    return top

@@ -17,9 +17,8 @@ bitmaps are made of those baskets alone, so on sparse data they are a few words 
 import numpy as np
 
 from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit
-from dlkit.algorithms.transactions import Transactions, count_following, occurrences_of
+from dlkit.algorithms.transactions import Transactions, compiled, count_following, occurrences_of
 from dlkit.kernels.bitmaps import popcount
-from dlkit.kernels.compile import compile_cpu
 
 DIFFSET_COST = 8
 """Words of bitmaps that can be intersected in the time of one element of a difference."""
@@ -43,7 +42,7 @@ class Eclat:
         self._pool = np.empty(1 << 16, np.int64)
         self._members = np.empty((4, 4 * items + 16), np.int64)
         self._levels = np.empty((6, self.deepest + 1), np.int64)
-        self._mine = compile_cpu(_tasks)
+        self._mine = compiled(_tasks)
 
     @property
     def nbytes(self) -> int:

@@ -13,8 +13,7 @@ A task is a path of items, ascending by support; it finds every frequent set tha
 import numpy as np
 
 from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit
-from dlkit.algorithms.transactions import Transactions
-from dlkit.kernels.compile import compile_cpu
+from dlkit.algorithms.transactions import Transactions, compiled
 
 _ITEM, _COUNT, _PARENT, _LINK, _CHILD, _SIBLING = range(6)
 _NAME, _SUPPORT, _HEAD, _TOP = range(4)
@@ -32,7 +31,7 @@ class Tree:
     def __init__(self, data: Transactions) -> None:
         room = np.empty((6, len(data.rows) + 1), np.int32)
         self.entries = np.empty((4, data.items), np.int32)
-        size = compile_cpu(_plant)(data.rows, data.row_starts, data.counts, room, self.entries)
+        size = compiled(_plant)(data.rows, data.row_starts, data.counts, room, self.entries)
         self.nodes = room[:, :size].copy()
 
 
@@ -53,7 +52,7 @@ class FPGrowth:
         self._counts = np.zeros(items, np.int64)
         self._local = np.full(items, -1, np.int32)
         self._climb = np.empty(data.longest + 1, np.int32)
-        self._mine = compile_cpu(_tasks)
+        self._mine = compiled(_tasks)
 
     @property
     def nbytes(self) -> int:

@@ -8,12 +8,15 @@ Items are numbered from the rarest to the most frequent: what is extended by lat
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from dlkit.kernels.bitmaps import words_for
 from dlkit.kernels.compile import compile_cpu
 
+compiled = cache(compile_cpu)
+"""A function of this folder as machine code, made once a process."""
 
 @dataclass
 class Transactions:
@@ -53,26 +56,17 @@ class Transactions:
     def extensions(self, path: np.ndarray, min_count: int) -> tuple[int, np.ndarray]:
         """(support of an ascending path of items, later items that extend it to frequent sets)."""
         occurrences, counts = np.empty((2, self.n), np.int64), np.zeros(self.items, np.int64)
-        found = _compiled(occurrences_of)(
+        found = compiled(occurrences_of)(
             self.rows, self.row_starts, self.tids, self.tid_starts, self.places, path, len(path), occurrences
         )
-        _compiled(count_following)(self.rows, occurrences, found, counts)
+        compiled(count_following)(self.rows, occurrences, found, counts)
         return int(found), np.flatnonzero(counts >= min_count)
 
     def bitmaps(self) -> np.ndarray:
         """(items, words) int64: bit t of row i is set where basket t holds item i."""
         out = np.zeros((self.items, words_for(self.n)), np.int64)
-        _compiled(_set_bits)(self.tids, self.tid_starts, out)
+        compiled(_set_bits)(self.tids, self.tid_starts, out)
         return out
-
-
-_cache: dict[object, object] = {}
-
-
-def _compiled(fn):
-    if fn not in _cache:
-        _cache[fn] = compile_cpu(fn)
-    return _cache[fn]
 
 
 def transactions(codes: np.ndarray, starts: np.ndarray, number: np.ndarray, items: int) -> Transactions:
@@ -81,7 +75,7 @@ def transactions(codes: np.ndarray, starts: np.ndarray, number: np.ndarray, item
     tids, places = np.empty(len(codes), np.int32), np.empty(len(codes), np.int64)
     rows = np.empty(len(codes), np.int32)
     tid_starts, row_starts = np.zeros(items + 1, np.int64), np.zeros(n + 1, np.int64)
-    _compiled(_transpose)(codes, starts, number, tids, tid_starts, rows, row_starts, places)
+    compiled(_transpose)(codes, starts, number, tids, tid_starts, rows, row_starts, places)
     size = int(tid_starts[-1])
     rows, tids, places = rows[:size], tids[:size], places[:size]
     return Transactions(n, np.diff(tid_starts), rows, row_starts, tids, tid_starts, places)

@@ -23,24 +23,20 @@ def window_mean_reference(m: Any, g: Any, adjoint: int, t: Any, out: Any) -> Non
     m: (n, h, w); g: (k,) weights, k odd, the middle one the pixel itself; t: (n, h, w) for the work between
     the axes. Weights of pixels inside the image are divided by their sum.
     """
-    n, h, w = m.shape
-    down, across = _matrix(g, h, m.dtype), _matrix(g, w, m.dtype)
-    if adjoint:
-        down, across = down.T, across.T
-    for image in range(n):
-        t[image] = m[image] @ across.T
-        out[image] = down @ t[image]
+    _along_last(m, g, adjoint, t)
+    _along_last(t.swapaxes(1, 2), g, adjoint, out.swapaxes(1, 2))
 
 
-def _matrix(g: Any, size: int, dtype: Any) -> Any:
-    """(size, size): row i has the weights of pixel i's window, of sum 1."""
-    half = g.size // 2
-    rows = np.zeros((size, size), dtype)
+def _along_last(m: Any, g: Any, adjoint: int, out: Any) -> None:
+    half, size = g.size // 2, m.shape[2]
+    out[...] = 0
     for i in range(size):
-        for j in range(max(i - half, 0), min(i + half + 1, size)):
-            rows[i, j] = g[j - i + half]
-        rows[i] /= rows[i].sum()
-    return rows
+        lo, hi = max(i - half, 0), min(i + half + 1, size)
+        weights = g[lo - i + half : hi - i + half] / g[lo - i + half : hi - i + half].sum()
+        if adjoint:
+            out[:, :, lo:hi] += m[:, :, i, None] * weights
+        else:
+            out[:, :, i] = (m[:, :, lo:hi] * weights).sum(2)
 
 
 def weight_inside(g, i, size):

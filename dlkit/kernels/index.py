@@ -1,6 +1,7 @@
 """A vocabulary as a hash table over bytes: spans of text in, numbers out, in the order of first appearance.
 
-Key i is pool[ends[i - 1]:ends[i]]; slots hold i + 1, or 0 where they are free (open addressing, linear probing).
+Key i is pool[ends[i - 1]:ends[i]]; slots hold i + 1, or 0 where they are free (open addressing, linear
+probing).
 """
 
 # What numba compiles has no annotations.
@@ -38,9 +39,10 @@ def index_spans_reference(
 ) -> None:
     """ids[t] = number of the key flat[first[t]:last[t]]; a new key gets the next number if `grow`, else -1.
 
-    flat: (N,) uint8. first, last: (T,) int64. The table: slots (power of two,) int32, hashes (K,) uint64, ends (K,)
-    int64, pool (P,) uint8. ids: (T,) int32. used: (3,) int64: spans done, keys, bytes of the pool; the work goes on
-    from there and stops before a key that would fill more than half of the slots, or K, or P.
+    flat: (N,) uint8. first, last: (T,) int64. The table: slots (power of two,) int32, hashes (K,) uint64,
+    ends (K,) int64, pool (P,) uint8. ids: (T,) int32. used: (3,) int64: spans done, keys, bytes of the pool;
+    the work goes on from there and stops before a key that would fill more than half of the slots, or K, or
+    P.
     """
     known = {bytes(pool[ends[i - 1] if i else 0 : ends[i]]): i for i in range(used[1])}
     for t in range(used[0], len(first)):
@@ -110,7 +112,8 @@ def _index_spans_cpu(flat, first, last, grow, slots, hashes, ends, pool, ids, us
 
 
 def _check_index(
-    flat: Any, first: Any, last: Any, grow: int, slots: Any, hashes: Any, ends: Any, pool: Any, ids: Any, used: Any
+    flat: Any, first: Any, last: Any, grow: int, slots: Any, hashes: Any, ends: Any, pool: Any, ids: Any,
+    used: Any
 ) -> None:  # fmt: skip
     name = "index_spans"
     checks.shaped(name, "flat", flat, flat.shape, np.uint8)
@@ -141,7 +144,9 @@ index_spans = kernel(
 
 
 def place_keys_reference(hashes: Any, slots: Any) -> None:
-    """Put keys 0, 1, ... into free slots by their hashes. hashes: (K,) uint64; slots: (power of two,) int32, zeros."""
+    """Put keys 0, 1, ... into free slots by their hashes. hashes: (K,) uint64; slots: (power of two,) int32,
+    zeros.
+    """
     for key, h in enumerate(hashes.tolist()):
         _place(slots, h, key)
 

@@ -16,9 +16,9 @@ def tally_words_reference(
 ) -> None:
     """tally[w, c] += times that word w stands in documents of class c; documents[w] += documents with w in them.
 
-    ids: (T,) int32, word of each unit, -1 for none; units: (D,) int64, units of each document, in their order;
-    labels: (D,) int64. once: a word counts once a document. tally: (V, C) int64; documents: (V,) int64.
-    seen: (V,) int64, scratch: the last document (from 1) that each word was met in.
+    ids: (T,) int32, word of each unit, -1 for none; units: (D,) int64, units of each document, in their
+    order; labels: (D,) int64. once: a word counts once a document. tally: (V, C) int64; documents: (V,)
+    int64. seen: (V,) int64, scratch: the last document (from 1) that each word was met in.
     """
     seen[:] = 0
     at = 0

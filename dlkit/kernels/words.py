@@ -1,7 +1,7 @@
 """Text to units: words or characters of UTF-8 documents as spans of one buffer.
 
-A unit's bytes are flat[first:last]. Words of a document lie one blank apart and characters side by side, so that
-n units in a row are one span too: the n-gram.
+A unit's bytes are flat[first:last]. Words of a document lie one blank apart and characters side by side, so
+that n units in a row are one span too: the n-gram.
 """
 
 # What numba compiles has no annotations.
@@ -32,10 +32,11 @@ def segment_words_reference(
 ) -> None:
     """The words of each document: longest runs of word characters, at least `shortest` characters long.
 
-    text: (N,) uint8, valid UTF-8; document d is text[starts[d]:ends[d]] (both (D,) int64). ascii_image: (128,) uint8:
-    what an ASCII character becomes in a word (its lower case), 0 where it is in none. letters: (code points,)
-    uint8, 1 for word characters; they stay as they are. Out: flat (>= N + D,) uint8; first, last
-    (>= N // 2 + D,) int64; units (D,) int64, words of each document; used (2,) int64: words, bytes of flat.
+    text: (N,) uint8, valid UTF-8; document d is text[starts[d]:ends[d]] (both (D,) int64). ascii_image:
+    (128,) uint8: what an ASCII character becomes in a word (its lower case), 0 where it is in none. letters:
+    (code points,) uint8, 1 for word characters; they stay as they are. Out: flat (>= N + D,) uint8; first,
+    last (>= N // 2 + D,) int64; units (D,) int64, words of each document; used (2,) int64: words, bytes of
+    flat.
     """
     word, at = 0, 0
     for d in range(len(starts)):
@@ -186,8 +187,8 @@ def segment_characters_reference(
 ) -> None:
     """The characters of each document, white space in a row being one blank.
 
-    text, starts, ends, units, used: as in segment_words. ascii_image: (128,) uint8, 0 for white space. letters:
-    (code points,) uint8, 0 for white space. flat: (>= N,) uint8; first, last: (>= N,) int64.
+    text, starts, ends, units, used: as in segment_words. ascii_image: (128,) uint8, 0 for white space.
+    letters: (code points,) uint8, 0 for white space. flat: (>= N,) uint8; first, last: (>= N,) int64.
     """
     unit, at = 0, 0
     for d in range(len(starts)):
@@ -242,8 +243,8 @@ def _segment_characters_cpu(text, starts, ends, ascii_image, letters, flat, firs
 
 
 def _check_characters(
-    text: Any, starts: Any, ends: Any, ascii_image: Any, letters: Any, flat: Any, first: Any, last: Any, units: Any,
-    used: Any,
+    text: Any, starts: Any, ends: Any, ascii_image: Any, letters: Any, flat: Any, first: Any, last: Any,
+    units: Any, used: Any,
 ) -> None:  # fmt: skip
     name = "segment_characters"
     _check_documents(name, text, starts, ends, units, used)

@@ -1,23 +1,23 @@
 """Labelled documents as a stream: lines ``label<TAB>text`` of a file, or a folder with a folder for each class.
 
-Documents come in chunks whose bounds depend on the data alone, so that what is counted of them does not depend
-on threads, machines or where a run was interrupted. Memory is bounded by the chunk, not by the file.
+Documents come in chunks whose bounds depend on the data alone, so that what is counted of them does not
+depend on threads, machines or where a run was interrupted. Memory is bounded by the chunk, not by the file.
 """
 
 import codecs
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 
 from dlkit.errors import DataError
+from dlkit.readers.again import Rereadable
 from dlkit.readers.cells import OnBadRow, quoted
 from dlkit.readers.delimited import check_text, without_bom
-from dlkit.readers.opening import STDIN, blocks, display, read_bytes
+from dlkit.readers.opening import display, read_bytes
 from dlkit.readers.vocabulary import Vocabulary
 
 Encoding = Literal["utf-8", "latin-1", "cp1252", "shift_jis", "cp932", "euc_jp"]
@@ -97,13 +97,27 @@ class TextSource:
             self._labels.add(classes)
         self.skipped = 0
         self.first_fault = ""
+        self.drop_labels = False
+        """Without `labelled`: lines that all begin with the name of a class and a tab are read as labelled
+        ones.
+        """
         self._kept: list[Texts] | None = None
-        self._spool: IO[bytes] | None = None
+        self._file = Rereadable(path)
 
     @property
     def classes(self) -> list[str]:
         """The classes met so far, by number."""
         return self._labels.words()
+
+    def settle(self, classes: list[str]) -> None:
+        """Number the classes met so far as in `classes`; from now on others are bad rows."""
+        code = {name: k for k, name in enumerate(classes)}
+        codes = np.array([code[name] for name in self.classes], np.int64)
+        for chunk in self._kept or []:
+            chunk.labels = codes[chunk.labels]
+        self.known = classes
+        self._labels.clear()
+        self._labels.add(classes)
 
     def chunks(self) -> Iterator[Texts]:
         """All documents, some MiB at a time. Raises DataError with file:line for what is no labelled text."""
@@ -130,7 +144,7 @@ class TextSource:
     def _lines(self) -> Iterator[Texts]:
         line, pending = 1, b""
         first = macintosh = True
-        for piece in self._pieces():
+        for piece in self._file.blocks():
             data = pending + piece if pending else piece
             if first:
                 data = without_bom(data, self.name)
@@ -149,25 +163,6 @@ class TextSource:
         if pending:
             yield self._cut(pending, line)
 
-    def _pieces(self) -> Iterator[bytes]:
-        """Blocks of the file; of standard input, which comes once, a copy on disk is made."""
-        if str(self.path) != STDIN:
-            yield from blocks(self.path, self.name)
-            return
-        if self._spool is not None:
-            self._spool.seek(0)
-            while data := self._spool.read(1 << 20):
-                yield data
-            return
-        try:
-            spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the source
-            for data in blocks(self.path, self.name):
-                spool.write(data)
-                yield data
-        except OSError as error:
-            raise DataError(f"no room for a copy: {error.strerror or error}", where=self.name) from error
-        self._spool = spool
-
     def _cut(self, data: bytes, line: int) -> Texts:
         """Whole lines as documents; blank ones are none."""
         data, starts, ends = self._decoded(data, line)
@@ -178,7 +173,22 @@ class TextSource:
         starts, ends, lines = starts[good], trimmed[good], lines[good]
         labels = np.full(len(starts), NONE, np.int64)
         chunk = Texts(self.name, buffer, starts, ends, labels, lines)
-        return self._label(chunk) if self.labelled else chunk
+        if self.drop_labels and line == 1:
+            self.drop_labels = self._all_labelled(chunk)
+        return self._label(chunk) if self.labelled else self._without_label(chunk)
+
+    def _all_labelled(self, chunk: Texts) -> bool:
+        """Whether every line of the first chunk begins with the name of a known class and a tab."""
+        tab = _first_tabs(chunk)
+        if not len(chunk) or (tab >= chunk.ends).any():
+            return False
+        return bool((self._labels.index(chunk.data, chunk.starts, tab, grow=False) >= 0).all())
+
+    def _without_label(self, chunk: Texts) -> Texts:
+        if self.drop_labels:
+            tab = _first_tabs(chunk)
+            chunk.starts = np.where(tab < chunk.ends, tab + 1, chunk.starts)
+        return chunk
 
     def _decoded(self, data: bytes, line: int) -> tuple[bytes, np.ndarray, np.ndarray]:
         """UTF-8 bytes and the bounds of their lines; lines that cannot be read are cut to nothing."""
@@ -217,8 +227,7 @@ class TextSource:
 
     def _label(self, chunk: Texts) -> Texts:
         """The part before the first tab of each line is its label."""
-        tabs = np.append(np.flatnonzero(chunk.data == TAB), len(chunk.data))
-        tab = tabs[np.searchsorted(tabs, chunk.starts)]
+        tab = _first_tabs(chunk)
         missing = tab >= chunk.ends
         if missing.any():
             for d in np.flatnonzero(missing).tolist():
@@ -296,6 +305,15 @@ class TextSource:
             elif not self.labelled:
                 yield "", entry
 
+    def empty_classes(self) -> list[str]:
+        """Folders without any document."""
+        if not self.path.is_dir():
+            return []
+        folders = [
+            path.name for path in self.path.iterdir() if path.is_dir() and not path.name.startswith(".")
+        ]
+        return sorted(set(folders) - set(self.classes))
+
     def _code(self, label: str, place: str) -> int:
         if not self.labelled:
             return NONE
@@ -313,11 +331,17 @@ class TextSource:
         return Texts(self.name, data, starts, ends, np.array(codes, np.int64), None, files)
 
 
+def _first_tabs(chunk: Texts) -> np.ndarray:
+    """(D,) place of the first tab from each document's start on; beyond its end where it has none."""
+    tabs = np.append(np.flatnonzero(chunk.data == TAB), len(chunk.data))
+    return tabs[np.searchsorted(tabs, chunk.starts)]
+
+
 def looks_like_text(path: Path, head: bytes) -> bool:
     """Whether a source is labelled text rather than a table: a folder, or lines `label<TAB>some words`.
 
-    head: the first bytes of the file. Text it is where each line has a tab, first fields repeat or hold no blank,
-    and what follows holds blanks in most lines.
+    head: the first bytes of the file. Text it is where each line has a tab, first fields repeat or hold no
+    blank, and what follows holds blanks in most lines.
     """
     if path.is_dir():
         return True

@@ -39,7 +39,16 @@ class Vocabulary:
         self._used[0] = 0
         while True:
             index_spans(
-                flat, first, last, int(grow), self._slots, self._hashes, self._ends, self._pool, ids, self._used
+                flat,
+                first,
+                last,
+                int(grow),
+                self._slots,
+                self._hashes,
+                self._ends,
+                self._pool,
+                ids,
+                self._used,
             )
             done, keys, size = self._used.tolist()
             if done == len(first):
@@ -109,7 +118,9 @@ class Vocabulary:
             raise ValueError("a vocabulary whose ends do not fit its bytes")
         pool.tobytes().decode("utf-8")
         made = cls()
-        made.index(np.ascontiguousarray(pool), np.ascontiguousarray(first), np.ascontiguousarray(ends), grow=True)
+        made.index(
+            np.ascontiguousarray(pool), np.ascontiguousarray(first), np.ascontiguousarray(ends), grow=True
+        )
         if len(made) != len(ends):
             raise ValueError("a vocabulary with a word twice")
         return made

@@ -1,8 +1,8 @@
 """What counts as a word: tokenisers and n-grams over documents of UTF-8 text.
 
-`words` is the rule of scikit-learn's CountVectorizer, ``\\b\\w\\w+\\b`` in lower case: Unicode letters, digits and
-underscores, two or more in a row. `blank` cuts at white space, for text that is cut into words already.
-`characters` takes single characters. `japanese` asks SudachiPy.
+`words` is the rule of scikit-learn's CountVectorizer, ``\\b\\w\\w+\\b`` in lower case: Unicode letters,
+digits and underscores, two or more in a row. `blank` cuts at white space, for text that is cut into words
+already. `characters` takes single characters. `japanese` asks SudachiPy.
 """
 
 from collections.abc import Callable
@@ -69,7 +69,9 @@ class WordsSpec(Spec):
 
 @dataclass
 class Spans:
-    """Features of documents: feature t is flat[first[t]:last[t]]; document d has units[d] of them, in order."""
+    """Features of documents: feature t is flat[first[t]:last[t]]; document d has units[d] of them, in
+    order.
+    """
 
     flat: np.ndarray
     first: np.ndarray
@@ -108,7 +110,9 @@ class Tokeniser:
     """Documents to spans by a recipe's rule. Safe to use from several threads at once."""
 
     def __init__(self, spec: WordsSpec, stop: list[str] | None = None) -> None:
-        """`stop`: the stop words; None: those that `spec` names. Raises DataError, UsageError (no SudachiPy)."""
+        """`stop`: the stop words; None: those that `spec` names. Raises DataError, UsageError (no
+        SudachiPy).
+        """
         self.spec = spec
         self.rule = "words" if spec.tokens == "words" else "blank"
         self.shortest = spec.shortest or (2 if spec.tokens == "words" else 1)
@@ -206,7 +210,9 @@ def _grams(spans: Spans, orders: range) -> Spans:
 
 
 def _japanese(mode: str) -> Callable[[str], str]:
-    """A function that puts blanks between the words of a Japanese text. Raises UsageError without SudachiPy."""
+    """A function that puts blanks between the words of a Japanese text. Raises UsageError without
+    SudachiPy.
+    """
     try:
         from sudachipy import Dictionary, SplitMode
     except ImportError as error:
@@ -235,7 +241,9 @@ _LONGEST = 10_000
 
 
 def _short_enough(text: str) -> list[str]:
-    """The text in pieces of bounded length, cut behind a full stop, a line end or a blank where there is one."""
+    """The text in pieces of bounded length, cut behind a full stop, a line end or a blank where there is
+    one.
+    """
     parts = []
     while len(text) > _LONGEST:
         cut = 1 + max(text.rfind(mark, 0, _LONGEST) for mark in "。\n 、")

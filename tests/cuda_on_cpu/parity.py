@@ -1,31 +1,16 @@
 """A kernel's device version against its reference, on the cases of the kernels' own tests; any device."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kernels.cases import CASES
 
 from dlkit.kernels.registry import Kernel
 
+__all__ = ["CASES", "TOLERANCE", "check"]
+
 TOLERANCE = {"float32": 3e-5, "float64": 1e-11}
-
-
-def _cases() -> Any:
-    """tests/kernels/cases.py, loaded by its path: test folders are no packages."""
-    name = "dlkit_kernel_cases"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "kernels" / "cases.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec and spec.loader
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-CASES: dict[str, list[Any]] = _cases().CASES
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:

@@ -144,8 +144,8 @@ class TextEvidence(Evidence):
         if self.counts.add(counted):
             floor, counts = self.counts.floor, self.counts
             self.log(
-                f"more than {counts.limit:,} distinct words: those in {floor:,} document{'s' * (floor > 1)} or "
-                f"fewer so far are dropped ({counts.pruned:,} in all); text.distinct_limit sets the limit"
+                f"more than {counts.limit:,} distinct words: those in {floor:,} document{'s' * (floor > 1)} "
+                f"or fewer so far are dropped ({counts.pruned:,} in all); text.distinct_limit sets the limit"
             )
 
     def finish(self) -> None:

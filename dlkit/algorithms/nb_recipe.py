@@ -19,7 +19,7 @@ class NBDataSpec(Spec):
     """Where the rows or documents are, and how to read them."""
 
     train: str = Field(
-        description="Training data: a table (CSV, TSV, blank-separated), a text file of lines label<TAB>text, "
+        description="Training data: a table (CSV, TSV, blank-separated), a file of lines label<TAB>text, "
         "or a folder with a folder of documents for each class; each file also .gz; - for standard input."
     )
     test: Part = Field(

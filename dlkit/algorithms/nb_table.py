@@ -227,8 +227,9 @@ class TableSource:
 
     def _codes(self, table: Table, k: int, name: str, faults: Faults) -> np.ndarray:
         """(n,) codes of categories; NaN for missing ones, UNSEEN for new ones."""
-        codes = {text: float(code) for code, text in enumerate(self.columns.schema.categories[name])}  #
-        type: ignore[union-attr] cells = table.column(k)
+        assert self.columns is not None
+        codes = {text: float(code) for code, text in enumerate(self.columns.schema.categories[name])}
+        cells = table.column(k)
         known = {}
         for cell in set(cells):
             text = cell.strip()

@@ -14,7 +14,7 @@ from dlkit.kernels.registry import kernel
 def tally_words_reference(
     ids: Any, units: Any, labels: Any, once: int, tally: Any, documents: Any, seen: Any
 ) -> None:
-    """tally[w, c] += times that word w stands in documents of class c; documents[w] += documents with w in them.
+    """tally[w, c] += times that word w stands in documents of class c; documents[w] += documents with w.
 
     ids: (T,) int32, word of each unit, -1 for none; units: (D,) int64, units of each document, in their
     order; labels: (D,) int64. once: a word counts once a document. tally: (V, C) int64; documents: (V,)

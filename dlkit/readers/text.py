@@ -1,4 +1,4 @@
-"""Labelled documents as a stream: lines ``label<TAB>text`` of a file, or a folder with a folder for each class.
+"""Labelled documents as a stream: lines ``label<TAB>text`` of a file, or a folder with one for each class.
 
 Documents come in chunks whose bounds depend on the data alone, so that what is counted of them does not
 depend on threads, machines or where a run was interrupted. Memory is bounded by the chunk, not by the file.

@@ -28,7 +28,7 @@ class WordsSpec(Spec):
 
     tokens: Literal["words", "blank", "characters", "japanese"] = Field(
         "words",
-        description="words: letters, digits and _ in a row; blank: whatever stands between blanks; characters; "
+        description="words: letters, digits and _ in a row; blank: what stands between blanks; characters; "
         "japanese: words by SudachiPy (extra [ja]).",
         json_schema_extra={"flag": "--tokens", "aka": ["tokenizer", "tokeniser", "analyzer"]},
     )

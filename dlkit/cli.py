@@ -48,6 +48,10 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.bayes_nb",
         "Naive Bayes for tables and texts: counts by class in one pass, posteriors by Bayes' rule.",
     ),
+    "vae": Entry(
+        "dlkit.algorithms.vae",
+        "An encoder and a decoder that learn a code for images, and to make new ones from it.",
+    ),
     "predict": Entry(
         "dlkit.verbs.predict",
         "Answers of a finished run for new rows, as CSV on standard output or in a file.",

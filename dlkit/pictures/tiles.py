@@ -25,7 +25,7 @@ def tiled(
         raise ValueError(f"tiles: expected images (n, height, width, 1 or 3), got shape {images.shape}")
     n, h, w, colours = images.shape
     if zoom is None:
-        zoom = max(-(-SMALL // max(h, w)), 1)
+        zoom = max(-(-SMALL // max(min(h, w), max(h, w) // 4)), 1)
     images = images.repeat(zoom, axis=1).repeat(zoom, axis=2) if zoom > 1 else images
     h, w = h * zoom, w * zoom
     columns = min(columns, n)

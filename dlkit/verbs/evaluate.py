@@ -29,6 +29,19 @@ Examples:
     metavar="P",
     help="(bayes-nb) Say the positive class from this probability on.",
 )
+@click.option(
+    "--iwae",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="(vae) Also log p(x), by K importance-weighted draws an image.",
+)
+@click.option(
+    "--classifier",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="(gan) Judge the samples by a finished classifier of the same images.",
+)
+@click.option("-n", "n", type=click.IntRange(min=2), metavar="N", help="(gan) Samples that are judged.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @device_options
 def command(
@@ -42,9 +55,12 @@ def command(
 ) -> None:
     """Without INPUT the recipe's own test rows are used."""
     algorithm = open_to_ask(run, gpu, device, threads)
-    figures = algorithm.evaluate(source, understood(algorithm, "evaluate", special))
+    options = understood(algorithm, "evaluate", special)
+    if options.get("classifier") is not None:
+        options["classifier"] = open_to_ask(options["classifier"], gpu, device, threads)
+    figures = algorithm.evaluate(source, options)
     if source is None:
-        _refuse_changed(run, algorithm.inputs())
+        refuse_changed(run, algorithm.inputs())
     if as_json:
         from dlkit.training.rundir import json_text
 
@@ -55,8 +71,11 @@ def command(
         click.echo(f"{name:{width}}  {value:.6g}" if isinstance(value, float) else f"{name:{width}}  {value}")
 
 
-def _refuse_changed(run: Path, files: list[Path]) -> None:
-    """The recipe's own test rows are split off, and scaled as, the data that the run began with."""
+def refuse_changed(run: Path, files: list[Path]) -> None:
+    """The recipe's own test rows are split off, and scaled as, the data that the run began with.
+
+    Raises UserError where a file has changed.
+    """
     from dlkit.training.environment import fingerprints, refuse_changed_inputs
     from dlkit.verbs.inspect import provenance
 

@@ -15,7 +15,7 @@ def run_folder(run: Path) -> Path:
     return run if run.is_dir() else run.parent
 
 
-def write_answers(pieces: Iterable[File | str], default: Path, output: Path | None) -> None:
+def write_files(pieces: Iterable[File | str], default: Path, output: Path | None) -> None:
     """Write the files and print their paths, print the lines, in the order in which they come.
 
     output: a folder (it is made), or a name with an ending for a single file; None: `default`, a folder.

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dlkit.verbs.files import run_folder, write_files
 from dlkit.verbs.options import RUN, answer_file, device_options, open_to_ask, understood
 
 HELP = "Answers of a finished run for new rows, as CSV on standard output or in a file."
@@ -42,6 +43,16 @@ Examples:
     metavar="P",
     help="(bayes-nb) Say the positive class from this probability on.",
 )
+@click.option(
+    "--ratings",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="(mf) Ratings of users who were not trained: they are folded in.",
+)
+@click.option(
+    "--reconstruct", is_flag=True, help="(vae) A PNG of images beside what the model makes of them, no CSV."
+)
+@click.option("-n", "n", type=click.IntRange(min=1), metavar="N", help="(vae) Images that it shows (64).")
 @device_options
 def command(
     run: Path,
@@ -55,6 +66,14 @@ def command(
     """Open the run, answer piece by piece, write each piece as it comes."""
     algorithm = open_to_ask(run, gpu, device, threads)
     pieces = algorithm.predict(source, understood(algorithm, "predict", special))
+    if special["reconstruct"]:
+        write_files(pieces, run_folder(run) / "predicted", output)
+    else:
+        write_answers(pieces, output)
+
+
+def write_answers(pieces: Iterator[Any], output: Path | None) -> None:
+    """Answers as one CSV: the first one's header, then the rows of all of them as they come."""
     first = next(pieces, None)  # bad input is found before the output file is touched
     with answer_file(output) as out:
         writer = csv.writer(out, lineterminator="\n")

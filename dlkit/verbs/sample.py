@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dlkit.verbs.files import run_folder, write_answers
+from dlkit.verbs.files import run_folder, write_files
 from dlkit.verbs.options import RUN, device_options, open_to_ask, understood
 
 HELP = "New examples from a finished run: pictures as PNG, their paths on standard output."
@@ -53,4 +53,4 @@ def command(
     """Open the run, draw, write."""
     algorithm = open_to_ask(run, gpu, device, threads)
     options = understood(algorithm, "sample", asked)
-    write_answers(algorithm.sample(options), run_folder(run) / "sampled", output)
+    write_files(algorithm.sample(options), run_folder(run) / "sampled", output)

@@ -19,7 +19,7 @@ from dlkit.algorithms.gan_recipe import GANRecipe
 from dlkit.algorithms.gan_steps import GanSteps, Share
 from dlkit.algorithms.minibatch import GPU_CHECK_STEPS, schema_of
 from dlkit.algorithms.protocol import Context, Description, Progress, Tree
-from dlkit.algorithms.rows import Rows
+from dlkit.algorithms.rows import Rows, named
 from dlkit.backend.feeder import Feeder
 from dlkit.nn.step import shard_rows, worthwhile_shards
 from dlkit.nn.summary import step_bytes
@@ -136,16 +136,20 @@ class GAN(AskedGAN):
     # -- the end of an epoch, and of the run ------------------------------------------------------
     def end_epoch(self, epoch: int) -> dict[str, float]:
         self.play.refuse_nonfinite()
-        seen = self.watch.look(self._host_samples(self.recipe.watch.samples))
+        seen = self.watch.look(self._watched())
         if not self.warned and epoch > self.recipe.watch.after and self.watch.collapsed(seen):
             self.warned = epoch
             self.context.log(f"mode collapse in epoch {epoch}: {self.watch.told(seen)}")
-        return self.play.figures() | self.watch.figures(seen)
+        return self.play.figures() | named("train", self.watch.named(seen))
+
+    def _watched(self) -> np.ndarray:
+        """The samples by which collapse is told: always of the same latent vectors."""
+        return self._made(self._latents("samples", (self.recipe.watch.samples,)))
 
     def artifacts(self) -> Iterable[tuple[str, str | bytes]]:
         if self.grids:
             yield from self.grids.artifacts()
-        yield from self.watch.artifacts(self._host_samples(self.recipe.watch.samples))
+        yield from self.watch.artifacts(self._watched())
 
     def previews(self) -> Iterable[tuple[str, str | bytes]]:
         return self.grids.latest() if self.grids else ()

@@ -104,11 +104,14 @@ class Watch:
         looks += [seen.classes_hit / len(self.names)] if len(self.names) else []
         return min(looks) < self.spec.below
 
-    def figures(self, seen: Seen) -> dict[str, float]:
-        """The columns of metrics.csv."""
-        found = {"train_diversity": seen.diversity, "train_modes": seen.hit}
+    def figures(self, samples: np.ndarray) -> dict[str, float]:
+        """What is seen of samples (m, d), by name."""
+        return self.named(self.look(samples))
+
+    def named(self, seen: Seen) -> dict[str, float]:
+        found: dict[str, float] = {"diversity": seen.diversity, "modes": seen.hit}
         if len(self.names):
-            found |= {"train_classes": seen.classes_hit, "train_class_kl": seen.class_kl}
+            found |= {"classes": seen.classes_hit, "class_kl": seen.class_kl}
         return found
 
     def told(self, seen: Seen) -> str:

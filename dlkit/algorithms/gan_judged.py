@@ -11,11 +11,14 @@ depends on the classifier and on the number of images: it means something beside
 so that of real images against other real images stands beside it.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlkit.algorithms.asked import AskedNetwork
 from dlkit.algorithms.gan_collapse import divergence, hits, shares_of
+from dlkit.autograd import Tape
 from dlkit.errors import UsageError
 from dlkit.readers.dataset import Dataset
 
@@ -28,22 +31,36 @@ class Judged(NamedTuple):
 
 
 def check_classifier(classifier: Any, width: int) -> None:
-    """Raises UsageError unless it tells classes of rows of `width` numbers from their raw values."""
+    """Raises UsageError unless it tells classes of rows of `width` numbers."""
     schema = getattr(classifier, "schema", None)
-    if schema is None or schema.task != "classification" or not hasattr(classifier, "hidden"):
-        raise UsageError(f"a run of {classifier.command} tells no classes", where="--classifier",
-                         hint="name a run of train-mlp or train-cnn")  # fmt: skip
-    found = int(np.prod(schema.row_shape))
+    if not isinstance(classifier, AskedNetwork) or schema is None or schema.task != "classification":
+        raise UsageError(
+            f"a run of {classifier.command} that tells no classes",
+            where="--classifier",
+            hint="name a run of train-mlp or train-cnn that does",
+        )
+    found = math.prod(schema.row_shape)
     if found != width:
-        raise UsageError(f"this classifier takes rows of {found} numbers, the samples have {width}",
-                         where="--classifier")  # fmt: skip
+        text = f"this classifier takes rows of {found} numbers, the samples have {width}"
+        raise UsageError(text, where="--classifier")
 
 
 def judged(classifier: Any, raw: np.ndarray) -> Judged:
     """raw: (n, width) in the units of the files that the classifier learnt from."""
     x = classifier.preprocess.apply(raw, classifier.context.backend.dtype)
-    features, outputs = classifier.hidden(Dataset(x, None, "samples"))
-    return Judged(outputs.argmax(1), features.astype(np.float64))
+    rows = classifier._rows(Dataset(x, None, "samples"))
+    *hidden, output = classifier.model.layers.values()
+    to_host = classifier.context.backend.to_host
+
+    def forward(tape: Tape, index: Any) -> tuple[np.ndarray, np.ndarray]:
+        h = classifier._input(tape, rows, index)
+        for layer in hidden:
+            h = layer(tape, h)
+        scores = np.array(to_host(output(tape, h).data))
+        return scores.argmax(1), np.array(to_host(h.data), np.float64).reshape(len(scores), -1)
+
+    parts = classifier._over_chunks(len(rows), forward)
+    return Judged(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -71,18 +88,19 @@ def gaussian_distance(m1: np.ndarray, c1: np.ndarray, m2: np.ndarray, c2: np.nda
 
 
 def figures(samples: Judged, real: Judged, other: Judged, classes: list[str]) -> dict[str, float]:
-    """The figures of `evaluate --classifier`: samples against real images, and `other` real ones against
-    them.
+    """The figures of `evaluate --classifier`; other: real images that are not among `real`.
+
+    Fréchet distances take equally many images of each, for the distance falls with their number.
     """
-    k = len(classes)
-    shares, expected = shares_of(samples.codes, k), shares_of(real.codes, k)
-    there = int((expected > 0).sum())
+    k, m = len(classes), min(len(samples.codes), len(other.codes))
+    made, expected = shares_of(samples.codes, k), shares_of(real.codes, k)
+    there, least = expected > 0, 0.5 / len(real.codes)
     return {
-        "sample_classes": hits(shares[expected > 0], expected[expected > 0]),
-        "real_classes": there,
-        "sample_class_kl": divergence(shares, expected, 0.5 / len(real.codes)),
-        "real_class_kl": divergence(shares_of(other.codes, k), expected, 0.5 / len(real.codes)),
-        "sample_frechet": frechet_distance(samples.features, real.features),
-        "real_frechet": frechet_distance(other.features, real.features),
-        **{f"sample_share_{name}": float(share) for name, share in zip(classes, shares, strict=True)},
+        "classes": hits(made[there], expected[there]),
+        "real_classes": int(there.sum()),
+        "class_kl": divergence(made, expected, least),
+        "real_class_kl": divergence(shares_of(other.codes, k), expected, least),
+        "frechet": frechet_distance(samples.features[:m], real.features),
+        "real_frechet": frechet_distance(other.features[:m], real.features),
+        **{f"share_{name}": float(share) for name, share in zip(classes, made, strict=True)},
     }

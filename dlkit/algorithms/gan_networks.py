@@ -1,6 +1,6 @@
 """The two networks of a GAN, as the recipe lists them: how they begin, how they end, and what they are asked.
 
-The generator turns z (n, latent_dim) into rows with numbers in -1..1; the discriminator gives each row one
+The generator turns z (n, latent) into rows with numbers in -1..1; the discriminator gives each row one
 number, before any sigmoid. Each has a flat parameter buffer of its own: on the tape of the one, the other's
 parameters are constants, whose gradients are never computed.
 """
@@ -42,7 +42,7 @@ class Networks:
 
     def _generator(self) -> Sequential:
         recipe = self.recipe
-        latent = (recipe.latent_dim,)
+        latent = (recipe.latent,)
         model = build_layers(sloped(recipe.generator, recipe), latent, self._defaults(), where="generator")
         out = model.output_shape(latent)
         if len(out) == 1:
@@ -78,13 +78,13 @@ class Networks:
 
     def products(self) -> int:
         """Multiplications of one row's way through both."""
-        latent = (self.recipe.latent_dim,)
+        latent = (self.recipe.latent,)
         return self.generator.products(latent) + self.discriminator.products(self.shape)
 
     def table(self) -> list[LayerRow]:
         """Layers of both, for the layer table."""
         rows = []
-        for net, shape in ((self.generator, (self.recipe.latent_dim,)), (self.discriminator, self.shape)):
+        for net, shape in ((self.generator, (self.recipe.latent,)), (self.discriminator, self.shape)):
             ((name, inner),) = net.layers.items()
             rows += [LayerRow(f"{name}.{row.path}", *row[1:]) for row in layer_table(inner, shape)]
         return rows
@@ -104,7 +104,7 @@ class Networks:
 
     # -- forward ----------------------------------------------------------------------------------
     def fakes(self, tape: Tape, z: Any) -> Variable:
-        """G(z) (n, *shape). z: (n, latent_dim)."""
+        """G(z) (n, *shape). z: (n, latent)."""
         made = self.generator(tape, tape.constant(z))
         wanted = (len(z), *self.shape)
         return made if made.shape == wanted else reshape(tape, made, wanted)

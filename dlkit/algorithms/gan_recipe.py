@@ -27,17 +27,10 @@ class GANRecipe(TrainingRecipe):
 
     command: Literal["gan"] = Field("gan", description="Command that this recipe is for.")
     data: DataSpec = Field(description="Images to imitate, and how to read them; labels are not learnt from.")
-    image: list[Annotated[int, Field(ge=1)]] | None = Field(
-        None,
-        min_length=2,
-        max_length=3,
-        description="Height, width and (if there are any) colours of the image in a row of a table; "
-        "null: as the file has it, and a table's rows are no images.",
+    latent: int = Field(
+        100, ge=1, description="Numbers in z.", json_schema_extra={"aka": ["latent_dim", "z_dim"]}
     )
-    latent_dim: int = Field(
-        100, ge=1, description="Numbers in z.", json_schema_extra={"aka": ["z_dim", "latent", "latent_size"]}
-    )
-    latent: Literal["normal", "uniform"] = Field(
+    prior: Literal["normal", "uniform"] = Field(
         "normal", description="Distribution of z: N(0, 1), or uniform between -1 and 1."
     )
     generator: ImageLayerList = Field(

@@ -44,7 +44,7 @@ class Share(NamedTuple):
     index: Any
     """(m,) int64 on the device: rows of the table."""
     z: Any
-    """(passes, m, latent_dim) on the device: latent vectors of the first pass through G and of a second."""
+    """(passes, m, latent) on the device: latent vectors of the first pass through G and of a second."""
 
 
 class GanSteps:

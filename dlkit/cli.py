@@ -40,6 +40,10 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.mlp",
         "A network of dense layers that learns classes or numbers from the rows of a table.",
     ),
+    "train-cnn": Entry(
+        "dlkit.algorithms.cnn",
+        "A network of convolutions that learns classes or numbers from images.",
+    ),
     "gan": Entry(
         "dlkit.algorithms.gan",
         "A generator that learns to make images like those it is shown, by deceiving a discriminator.",
@@ -48,9 +52,16 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.bayes_nb",
         "Naive Bayes for tables and texts: counts by class in one pass, posteriors by Bayes' rule.",
     ),
+    "mf": Entry(
+        "dlkit.algorithms.mf",
+        "Matrix factorisation of ratings: who will like what, from who rated what.",
+    ),
     "vae": Entry(
         "dlkit.algorithms.vae",
         "An encoder and a decoder that learn a code for images, and to make new ones from it.",
+    ),
+    "apriori": Entry(
+        "dlkit.algorithms.apriori", "Frequent item sets and association rules from baskets of items."
     ),
     "predict": Entry(
         "dlkit.verbs.predict",
@@ -67,8 +78,16 @@ COMMANDS: dict[str, Entry] = {
         "New examples from a finished run: pictures as PNG, their paths on standard output.",
         FINISHED,
     ),
+    "recommend": Entry(
+        "dlkit.verbs.recommend", "What to offer to a user or beside a basket, best first, as CSV.", FINISHED
+    ),
+    "similar": Entry(
+        "dlkit.verbs.similar", "What is near to an item or a word, nearest first, as CSV.", FINISHED
+    ),
     "inspect": Entry(
-        "dlkit.verbs.inspect", "What is in a run: layer table, metrics so far, recipe, provenance.", FINISHED
+        "dlkit.verbs.inspect",
+        "What is in a run: layer table, metrics so far, recipe, provenance; pictures of what it has learnt.",
+        FINISHED,
     ),
     "recipe": Entry(
         "dlkit.verbs.recipe",

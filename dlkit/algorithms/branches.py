@@ -1,12 +1,12 @@
 """The search tree cut into tasks that threads and ranks share, in steps of bounded length.
 
-A task is a path of items; it finds the sets that begin with it. One that turns out too long is cut into the
-tasks of its children. What is cut where depends on the data and on the number of lanes (shards times ranks), never
+A task is a path of items; it finds the sets that begin with it. One that turns out too long is cut into
+the tasks of its children. What is cut where depends on the data and on the number of lanes (shards times ranks), never
 on a clock; which sets are found depends on neither.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -113,3 +113,24 @@ class Branches:
             for miner in self._miners:
                 if miner is not None:
                     miner.min_count = min_count  # type: ignore[attr-defined]
+
+    def state(self) -> dict[str, Any]:
+        """What is left to do."""
+        tasks = {"members": self.tasks.members, "starts": self.tasks.starts}
+        return {"tasks": tasks, "min_count": self.min_count}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse. Raises ValueError for what cannot be tasks of these items."""
+        members, starts = state["tasks"]["members"], state["tasks"]["starts"]
+        whole = members.dtype == starts.dtype == np.int64 and members.ndim == starts.ndim == 1
+        if not whole or not len(starts) or starts[0] or starts[-1] != len(members):
+            raise ValueError("tasks: paths of items are expected")
+        tasks = Tasks(members, starts)
+        rising = np.ones(len(members), bool)
+        rising[1:] = np.diff(members) > 0
+        rising[starts[:-1][starts[:-1] < len(members)]] = True
+        inside = not len(members) or (members.min() >= 0 and members.max() < self.data.items)
+        if (np.diff(starts) < 1).any() or not rising.all() or not inside:
+            raise ValueError("tasks: ascending paths of these items are expected")
+        self.tasks = tasks
+        self.raise_to(state["min_count"])

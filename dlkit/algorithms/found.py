@@ -77,15 +77,18 @@ class Found:
 
     def at_least(self, count: int) -> "Found":
         """Those with a support of `count` baskets or more."""
-        keep = self.counts >= count
+        return self.where(self.counts >= count)
+
+    def where(self, keep: np.ndarray) -> "Found":
+        """Those for which `keep` (n,) is true."""
         if keep.all():
             return self
         return Found(self.lengths[keep], self.counts[keep], self.members[np.repeat(keep, self.lengths)])
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        return self.lengths.nbytes + self.counts.nbytes + self.members.nbytes
+    def arrays(self) -> dict[str, np.ndarray]:
+        """For a checkpoint."""
+        return {"lengths": self.lengths, "counts": self.counts, "members": self.members}
 
 
 def emit(path, length, support, lengths, supports, flat, at):

@@ -23,6 +23,7 @@ class ItemSets:
     def __init__(self, labels: Sequence[str], found: Found) -> None:
         """labels: of the items, by their number. found: sets in this order already (see `ordered`)."""
         self.labels = list(labels)
+        self.found = found
         self.lengths, self.counts, self.members = found.lengths, found.counts, found.members
         self.starts = np.concatenate([[0], np.cumsum(found.lengths, dtype=np.int64)])
 

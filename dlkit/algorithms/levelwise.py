@@ -37,8 +37,10 @@ class Level:
     candidates: np.ndarray | None
     """C_k (n, k), where it is small enough to be shown."""
     counts: np.ndarray | None
-    pruned: np.ndarray | None
+    pruned: np.ndarray
+    """Candidates that were not counted."""
     frequent: int
+    min_count: int
 
 
 class LevelWise:
@@ -95,6 +97,32 @@ class LevelWise:
                 np.full(keep.sum(), chunk.shape[1], np.int32), counts[keep], chunk[keep].reshape(-1)
             )
 
+    def raise_to(self, min_count: int) -> None:
+        """A higher threshold from now on: sets below it are no longer wanted."""
+        self.min_count = max(self.min_count, min_count)
+
+    def state(self) -> dict[str, Any]:
+        """The next candidate, and what it comes from."""
+        so_far = np.concatenate([np.zeros((0, self.level), np.int32), *self.so_far])
+        place = {"level": self.level, "position": self.position, "min_count": self.min_count}
+        return {**place, "frequent": self.frequent, "so_far": so_far}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse. Raises ValueError for what cannot be a level of these items."""
+        level, position, frequent, so_far = (state[k] for k in ("level", "position", "frequent", "so_far"))
+        widths = (max(level - 1, 0), level)
+        for a, width in ((frequent, widths[0]), (so_far, widths[1])):
+            if a.dtype != np.int32 or a.ndim != 2 or a.shape[1] != width:
+                raise ValueError("level: sets of its length are expected")
+            if a.size and (a.min() < 0 or a.max() >= self.data.items):
+                raise ValueError("level: items that there are not")
+        if level < 1 or position < 0 or (level == 1 and position):
+            raise ValueError("level: no place to go on from")
+        self.level, self.position, self.frequent, self.so_far = level, position, frequent, [so_far]
+        self.raise_to(state["min_count"])
+        if level > 1 and position > self._candidates_of_level():
+            raise ValueError("level: no place to go on from")
+
     def _end_level(self, total: int) -> None:
         if self.position < total:
             return
@@ -102,7 +130,7 @@ class LevelWise:
         if self.report:
             table = np.concatenate(self._shown)
             shown = (table[:, :-1], table[:, -1]) if len(table) == total else (None, None)
-            self.report(Level(self.level, self._joined, *shown, self._pruned, len(frequent)))
+            self.report(Level(self.level, self._joined, *shown, self._pruned, len(frequent), self.min_count))
         self.frequent, self.so_far, self._shown, self._candidates = frequent, [], [], None
         self.level, self.position = self.level + 1, 0
 

@@ -33,6 +33,8 @@ class Context:
     """Folder of the recipe: second place where relative data paths are looked for."""
     log: Callable[[str], None] = lambda line: None
     """A line to the user (stderr), for what is worth knowing."""
+    detail: Callable[[str], None] = lambda line: None
+    """The same for what -v asks for."""
     comm: Comm = field(default_factory=Alone)
     """The other machines. `train_epoch`, `end_epoch`, `test` and `artifacts` are called on all of them alike
     and may use it; `state` is called on one."""

@@ -22,20 +22,18 @@ MEASURES = {
 
 def measures(both: np.ndarray, body: np.ndarray, head: np.ndarray, n: int) -> dict[str, np.ndarray]:
     """Every measure of rules, float64, from int64 counts of n baskets."""
-    support, p_x, p_y = both / n, body / n, head / n
-    confidence = support / p_x
-    leverage = support - p_x * p_y
+    both, body, head = (a.astype(np.float64) for a in (both, body, head))  # exact, and so are their products
     with np.errstate(divide="ignore", invalid="ignore"):
-        conviction = np.where(both == body, np.inf, (1 - p_y) / (1 - confidence))
-        bound = np.maximum(support * (1 - p_x), p_x * (p_y - support))
-        zhang = np.where(bound == 0, 0.0, leverage / bound)
+        conviction = np.where(both == body, np.inf, (n - head) * body / (n * (body - both)))
+        bound = np.maximum(both * (n - body), body * (head - both))  # n^2 times that of the formula
+        zhang = np.where(bound == 0, 0.0, (n * both - body * head) / bound)
     return {
-        "support": support,
-        "confidence": confidence,
-        "lift": confidence / p_y,
-        "leverage": leverage,
+        "support": both / n,
+        "confidence": both / body,
+        "lift": n * both / (body * head),
+        "leverage": (n * both - body * head) / n**2,
         "conviction": conviction,
         "zhang": zhang,
         "jaccard": both / (body + head - both),
-        "kulczynski": (confidence + support / p_y) / 2,
+        "kulczynski": (both / body + both / head) / 2,
     }

@@ -44,6 +44,11 @@ class Rules:
         """Some of them."""
         return Rules(self.both[which], self.body[which], self.head[which])
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """For a checkpoint."""
+        return {"both": self.both, "body": self.body, "head": self.head}
+
     def measures(self, sets: ItemSets, n: int) -> dict[str, np.ndarray]:
         """Every measure, of n baskets."""
         return measures(sets.counts[self.both], sets.counts[self.body], sets.counts[self.head], n)

@@ -63,7 +63,8 @@ def open_context(
         recipe = changed(recipe, shards=comm.broadcast(threads if backend.name == "cpu" else 1))
     team = Team(threads, int(recipe.shards))
     log = display.note if display else (lambda line: None)
-    return recipe, Context(backend, Streams(recipe.seed), team, base=base, log=log, comm=comm)
+    detail = display.detail if display else (lambda line: None)
+    return recipe, Context(backend, Streams(recipe.seed), team, base=base, log=log, detail=detail, comm=comm)
 
 
 def own_threads(comm: Comm) -> int:

@@ -7,7 +7,8 @@ What P(x_f | c) is for words, categories and numbers stands in nb_variants.py; d
 mathematics.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from dlkit.algorithms.nb_evidence import Chunk, Evidence, evidence_for
 from dlkit.algorithms.nb_recipe import BayesNBRecipe
 from dlkit.algorithms.protocol import Description, Progress, Tree
 from dlkit.errors import DataError, UsageError
+from dlkit.readers.again import Rereadable
 from dlkit.readers.paths import Found, find_file_or_folder, resolve_path
 from dlkit.readers.streamed_split import RowSplit
 from dlkit.training.metrics import Column
@@ -50,8 +52,9 @@ class BayesNB(AskedBayes):
         recipe, context = self.recipe, self.context
         self.found = find_file_or_folder(recipe.data.train, context.base)
         self.test_found = self._test_file()
-        self.evidence: Evidence = evidence_for(recipe, self.found.path, context.log, context.base)
-        self.evidence.fit(self.found.path)
+        file = Rereadable(self.found.path)
+        self.evidence: Evidence = evidence_for(recipe, file, context.log, context.base)
+        self.evidence.fit(file)
         self._check_classes()
         self.split = self._split()
         self.train_rows, self.test_rows = self._rows_of_classes()
@@ -141,11 +144,10 @@ class BayesNB(AskedBayes):
         counters = [self.evidence.counter() for _ in range(team.shards)]
         chunks = islice(self.evidence.source.chunks(), self.done, None)
         together = team.shards * comm.size
-        while group := [self._train_part(chunk) for chunk in islice(chunks, together)]:
+        while whole := list(islice(chunks, together)):
+            group = [self._train_part(chunk) for chunk in whole]
             mine = group[comm.rank * team.shards : (comm.rank + 1) * team.shards]
-            counted = team.map(
-                lambda shard, mine=mine: counters[shard](mine[shard]) if shard < len(mine) else None
-            )
+            counted = team.map(partial(_count, counters, mine))
             comm.all_sum(np.zeros(1))  # signals travel in it
             everyone = [one for part in comm.gather(counted[: len(mine)]) for one in part]
             for chunk, one in zip(group, everyone, strict=True):
@@ -245,6 +247,11 @@ class BayesNB(AskedBayes):
             return variants.log_prior(rows.astype(np.float64))
         weights = np.ones(len(rows)) if given == "uniform" else np.array([given[c] for c in self.classes])
         return variants.log_prior(weights)
+
+
+def _count(counters: Sequence[Callable[[Any], Any]], chunks: Sequence[Chunk], shard: int) -> Any:
+    """A shard's chunk, where there is one for it."""
+    return counters[shard](chunks[shard]) if shard < len(chunks) else None
 
 
 ALGORITHM = BayesNB

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.algorithms.nb_table import Columns, Rows, TableCounts, TableSource
-from dlkit.algorithms.nb_text import ChunkCounter, TextScores, WordCounts
+from dlkit.algorithms.nb_text import ChunkCounter, TextModel, TextScores, WordCounts
 from dlkit.algorithms.protocol import Tree
 from dlkit.errors import UsageError
 from dlkit.readers.again import Rereadable
@@ -29,7 +29,7 @@ class Evidence(ABC):
 
     # -- reading --------------------------------------------------------------------------------
     @abstractmethod
-    def fit(self, path: Path) -> None:
+    def fit(self, file: Rereadable) -> None:
         """Read all of the training data once: what there is, and whether it is sound. Raises DataError."""
 
     @abstractmethod
@@ -101,17 +101,17 @@ class TextEvidence(Evidence):
 
     def __init__(self, recipe: Any, log: Callable[[str], None], base: Path | None) -> None:
         self.recipe, self.log, self.base = recipe, log, base
-        self.model = "multinomial" if recipe.model == "auto" else recipe.model
+        self.model: TextModel = "multinomial" if recipe.model == "auto" else recipe.model
         self.unseen = 0
         if self.model not in ("multinomial", "bernoulli", "complement"):
             raise UsageError(
                 f"{self.model} is for tables; text takes multinomial, bernoulli or complement", where="model"
             )
 
-    def fit(self, path: Path) -> None:
+    def fit(self, file: Rereadable) -> None:
         spec = self.recipe
         self.tokeniser = Tokeniser(spec.text, stop_words(spec.text.stop_words, self.base))
-        self.source = TextSource(path, encoding=spec.data.encoding, on_bad_row=spec.on_bad_row)
+        self.source = TextSource(file, encoding=spec.data.encoding, on_bad_row=spec.on_bad_row)
         for _ in self.source.chunks():
             pass
         self.classes = sorted(self.source.classes)
@@ -208,8 +208,8 @@ class TableEvidence(Evidence):
     def __init__(self, recipe: Any) -> None:
         self.recipe = recipe
 
-    def fit(self, path: Path) -> None:
-        source = TableSource(path, self.recipe)
+    def fit(self, file: Rereadable) -> None:
+        source = TableSource(file, self.recipe)
         self.columns = source.fit()
         self.classes = self.columns.schema.classes
         only_class(self.classes, source.name)
@@ -271,13 +271,12 @@ class TableEvidence(Evidence):
         self.counts.load(state)
 
 
-def evidence_for(recipe: Any, path: Path, log: Callable[[str], None], base: Path | None) -> Evidence:
-    """Text or table: as the recipe says, else by the looks of the source."""
+def evidence_for(recipe: Any, file: Rereadable, log: Callable[[str], None], base: Path | None) -> Evidence:
+    """Text or table: as the recipe says, else by the looks of the source. Raises DataError."""
     kind = recipe.data.format
     if kind == "auto":
-        head = b"" if path.is_dir() else Rereadable(path).head()
-        kind = "text" if looks_like_text(path, head) else "table"
-        log(f"format: {kind} ({_reason(path, kind)})")
+        kind = "text" if looks_like_text(file.path, file.head()) else "table"
+        log(f"format: {kind} ({_reason(file.path, kind)})")
     return TextEvidence(recipe, log, base) if kind == "text" else TableEvidence(recipe)
 
 

@@ -49,21 +49,17 @@ class Confusion:
     def figures(self, positive: str | None = None) -> dict[str, float]:
         """Accuracy, loss, macro means, MCC; of a `positive` class also what is caught and what is blocked."""
         by_class = self.by_class()
-        names = ("precision", "recall", "f1")
-        macro = {
-            f"macro_{name}": sum(row[2 + k] for row in by_class) / len(by_class)
-            for k, name in enumerate(names)
-        }
         right = int(np.trace(self.matrix))
-        figures = {"accuracy": _ratio(right, self.rows), "loss": _ratio(self.loss, self.rows)} | macro
-        figures["mcc"] = self.mcc()
+        figures = {"accuracy": _ratio(right, self.rows)}
         if positive is not None:
             k = self.classes.index(positive)
             true = int(self.matrix[k].sum())
             wrongly = int(self.matrix[:, k].sum() - self.matrix[k, k])
             figures["caught"] = _ratio(int(self.matrix[k, k]), true)
             figures["blocked"] = _ratio(wrongly, self.rows - true)
-        return figures
+        figures |= {"mcc": self.mcc(), "loss": _ratio(self.loss, self.rows)}
+        means = np.array([row[2:] for row in by_class]).mean(0).tolist()
+        return figures | dict(zip(("macro_precision", "macro_recall", "macro_f1"), means, strict=True))
 
     def mcc(self) -> float:
         """Matthews' correlation of true and said classes; 0 where all rows are of, or said to be of, one

@@ -134,7 +134,8 @@ class Bernoulli(Part):
         return (there.T @ of_class).astype(np.int64), (known.T @ of_class).astype(np.int64)
 
     def finish(self, settings: Any) -> None:
-        self.log_there, self.log_absent = variants.bernoulli(*self.totals, settings.alpha)
+        present, known = self.totals
+        self.log_there, self.log_absent = variants.bernoulli(present, known, settings.alpha)
 
     def evidence(self, x: np.ndarray) -> np.ndarray:
         parts = np.where((x > self.threshold)[:, :, None], self.log_there, self.log_absent)
@@ -198,8 +199,7 @@ class Gaussian(Part):
         return n, mean, m2
 
     def add(self, tally: Tally) -> None:
-        n, mean, m2 = tally
-        self.totals = variants.merged_moments(*self.totals, (n, mean, m2))
+        self.totals = variants.merged_moments(self.totals, tally)
 
     def finish(self, settings: Any) -> None:
         n, self.mean, m2 = self.totals
@@ -216,10 +216,9 @@ class Gaussian(Part):
 
     def _largest_variance(self) -> float:
         """The largest variance of a column over all classes."""
-        whole = tuple(a[:, 0] for a in self.totals)
+        whole: Tally = tuple(a[:, 0] for a in self.totals)
         for c in range(1, self.classes):
-            n, mean, m2 = (a[:, c] for a in self.totals)
-            whole = variants.merged_moments(*whole, (n, mean, m2))
+            whole = variants.merged_moments(whole, tuple(a[:, c] for a in self.totals))
         return float((whole[2] / whole[0]).max())
 
     def evidence(self, x: np.ndarray) -> np.ndarray:

@@ -91,11 +91,11 @@ class TableSource:
     """Rows of a delimited file, as often as they are asked for; counts what it meets on the way."""
 
     def __init__(
-        self, path: Path, recipe: Any, columns: Columns | None = None, *, need_label: bool = True
+        self, path: Path | Rereadable, recipe: Any, columns: Columns | None = None, *, need_label: bool = True
     ) -> None:
         """columns: as found in training; None: `fit` finds them."""
-        self.path, self.recipe, self.columns, self.need_label = path, recipe, columns, need_label
-        self._file = Rereadable(path)
+        self.recipe, self.columns, self.need_label = recipe, columns, need_label
+        self._file = path if isinstance(path, Rereadable) else Rereadable(path)
         self.name = self._file.name
         self.on_bad_row: OnBadRow = recipe.on_bad_row
         self._forget()

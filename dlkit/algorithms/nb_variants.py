@@ -47,10 +47,9 @@ def categorical(counts: Array, alpha: float) -> Array:
         return np.log(counts + alpha) - np.log(counts.sum(0) + alpha * len(counts))
 
 
-def merged_moments(
-    n: Array, mean: Array, m2: Array, other: tuple[Array, Array, Array]
-) -> tuple[Array, Array, Array]:
+def merged_moments(one: tuple[Array, ...], other: tuple[Array, ...]) -> tuple[Array, Array, Array]:
     """Counts, means and sums of squared deviations of two samples together (Chan, Golub & LeVeque 1983)."""
+    n, mean, m2 = one
     k, other_mean, other_m2 = other
     total = n + k
     share = np.divide(k, total, out=np.zeros_like(mean), where=total > 0)
@@ -74,7 +73,7 @@ def posterior(joint: Array, prior: Array) -> tuple[Array, Array]:
 
     Where every class is impossible (alpha 0 and an unseen value) the evidence says nothing: P is the prior.
     """
-    impossible = np.isneginf(joint).all(1)
+    impossible = np.asarray((joint == -np.inf).all(1))
     joint = np.where(impossible[:, None], prior, joint)
     e = np.exp(joint - joint.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True), impossible

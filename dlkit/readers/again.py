@@ -1,10 +1,8 @@
 """Reading a source more than once, standard input too."""
 
-import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -20,32 +18,37 @@ class Rereadable:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, display(path)
+        self.once = str(path) == STDIN
+        self._head: bytes | None = None
+        self._rest: Iterator[bytes] = iter(())
         self._copy: IO[bytes] | None = None
+
+    def head(self) -> bytes:
+        """The first bytes; empty for an empty source and for a folder. Raises DataError."""
+        if self._head is None and not self.path.is_dir():
+            self._rest = blocks(self.path, self.name)
+            self._head = next(self._rest, b"")
+        return self._head or b""
 
     def blocks(self) -> Iterator[bytes]:
         """The content in pieces of some MiB, decompressed if it is gzip. Raises DataError."""
-        if str(self.path) != STDIN:
+        if not self.once:
             yield from blocks(self.path, self.name)
             return
-        if self._copy is not None:
-            self._copy.seek(0)
-            while data := self._copy.read(BLOCK):
-                yield data
+        if self._copy is None:
+            yield from self._copied()
             return
+        self._copy.seek(0)
+        while data := self._copy.read(BLOCK):
+            yield data
+
+    def _copied(self) -> Iterator[bytes]:
+        head = self.head()
         try:
             copy = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - it lives as long as the source
-            for data in blocks(self.path, self.name):
+            for data in chain([head] if head else [], self._rest):
                 copy.write(data)
                 yield data
         except OSError as error:
             raise DataError(f"no room for a copy: {error.strerror or error}", where=self.name) from error
         self._copy = copy
-
-    def head(self) -> bytes:
-        """The first bytes, without taking them from standard input; empty for an empty source."""
-        if str(self.path) != STDIN:
-            return next(blocks(self.path, self.name), b"")
-        data = sys.stdin.buffer.peek(1) if hasattr(sys.stdin.buffer, "peek") else b""
-        with suppress(zlib.error):
-            return zlib.decompressobj(31).decompress(data, BLOCK)
-        return data

@@ -17,7 +17,7 @@ from dlkit.errors import DataError
 from dlkit.readers.again import Rereadable
 from dlkit.readers.cells import OnBadRow, quoted
 from dlkit.readers.delimited import check_text, without_bom
-from dlkit.readers.opening import display, read_bytes
+from dlkit.readers.opening import read_bytes
 from dlkit.readers.vocabulary import Vocabulary
 
 Encoding = Literal["utf-8", "latin-1", "cp1252", "shift_jis", "cp932", "euc_jp"]
@@ -82,15 +82,16 @@ class TextSource:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | Rereadable,
         *,
         encoding: Encoding = "utf-8",
         on_bad_row: OnBadRow = "error",
         labelled: bool = True,
         classes: list[str] | None = None,
     ) -> None:
-        self.path, self.encoding, self.on_bad_row, self.labelled = path, encoding, on_bad_row, labelled
-        self.name = display(path)
+        self._file = path if isinstance(path, Rereadable) else Rereadable(path)
+        self.path, self.name = self._file.path, self._file.name
+        self.encoding, self.on_bad_row, self.labelled = encoding, on_bad_row, labelled
         self.known = classes
         self._labels = Vocabulary()
         if classes:
@@ -102,7 +103,6 @@ class TextSource:
         ones.
         """
         self._kept: list[Texts] | None = None
-        self._file = Rereadable(path)
 
     @property
     def classes(self) -> list[str]:

@@ -8,6 +8,7 @@ already. `characters` takes single characters. `japanese` asks SudachiPy.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -214,7 +215,7 @@ def _japanese(mode: str) -> Callable[[str], str]:
     SudachiPy.
     """
     try:
-        from sudachipy import Dictionary, SplitMode
+        sudachi: Any = import_module("sudachipy")
     except ImportError as error:
         text = "the Japanese tokeniser needs SudachiPy, which is not installed"
         hint = "pip install 'dlkit[ja]', or give text cut into words with tokens: blank"
@@ -222,8 +223,8 @@ def _japanese(mode: str) -> Callable[[str], str]:
     import threading
 
     local = threading.local()
-    split: Any = getattr(SplitMode, mode)
-    dictionary = Dictionary(dict="small")
+    split: Any = getattr(sudachi.SplitMode, mode)
+    dictionary = sudachi.Dictionary(dict="small")
 
     def cut(text: str) -> str:
         if not hasattr(local, "tokeniser"):

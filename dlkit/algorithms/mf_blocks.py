@@ -1,0 +1,78 @@
+"""Ratings cut into blocks of (group of users) x (group of items), and the order in which blocks are worked
+on.
+
+With as many groups of users as of items, a step takes one block of every group of users and of every group of
+items: no two of its blocks share a user or an item, so they may run at the same time and the result does not
+depend on how many do (Gemulla et al. 2011). As many steps make an epoch; which item groups meet which user
+groups is drawn anew in each.
+"""
+
+import numpy as np
+
+from dlkit.algorithms.mf_data import ByRow
+from dlkit.backend import Backend
+from dlkit.backend.streams import Streams
+from dlkit.kernels.mf_layout import count_blocks, fill_blocks
+
+RATINGS_IN_A_BLOCK = 4000
+"""About so many, at least, where the recipe leaves the number of blocks open: a step then outweighs its
+start."""
+MOST_GROUPS = 64
+
+
+def groups_for(ratings: int, users: int, items: int) -> int:
+    """Groups of users and of items for so many ratings: a power of two. It depends on the data alone."""
+    groups = 1
+    while groups < MOST_GROUPS and (2 * groups) ** 2 * RATINGS_IN_A_BLOCK <= ratings:
+        groups *= 2
+    while groups > 1 and groups > min(users, items):
+        groups //= 2
+    return groups
+
+
+class Blocks:
+    """The training ratings block by block, users in a drawn order, a user's as they stand in the file."""
+
+    def __init__(self, train: ByRow, items: int, groups: int, streams: Streams, backend: Backend) -> None:
+        self.groups = groups
+        self.streams = streams
+        users = len(train.ends) - 1
+        order = streams.get("blocks").permutation(users)
+        self.user_group = _dealt(train.counts, groups)
+        self.item_group = _dealt(np.bincount(train.columns, minlength=items), groups)
+        counts = np.empty((groups, groups), np.int64)
+        count_blocks(train.ends, train.columns, self.user_group, self.item_group, counts)
+        last = np.cumsum(counts.reshape(-1)).reshape(groups, groups)
+        self.first, self.last = last - counts, last
+        n = len(train.values)
+        columns = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, backend.dtype)
+        values = np.asarray(train.values, backend.dtype)
+        fill_blocks(
+            order,
+            train.ends,
+            train.columns,
+            values,
+            self.user_group,
+            self.item_group,
+            self.first.copy(),
+            *columns,
+        )
+        self.users, self.items, self.values = (backend.asarray(column) for column in columns)
+
+    def step(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step `number` (from 1) of an epoch: first and last rating, and item group, for each group of
+        users."""
+        shuffled = self.streams.get("shuffle", epoch).permutation(self.groups)
+        rows = np.arange(self.groups)
+        columns = shuffled[(rows + number) % self.groups]
+        return self.first[rows, columns], self.last[rows, columns], columns
+
+
+def _dealt(counts: np.ndarray, groups: int) -> np.ndarray:
+    """(n,) int32 group of each row: dealt out by falling number of ratings, back and forth, so that groups
+    are
+    about as large as each other."""
+    turn = np.arange(len(counts)) % (2 * groups)
+    group = np.empty(len(counts), np.int32)
+    group[np.argsort(-counts, kind="stable")] = np.minimum(turn, 2 * groups - 1 - turn)
+    return group

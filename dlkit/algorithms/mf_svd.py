@@ -1,0 +1,189 @@
+"""Factors by stochastic gradient descent: Funk's SVD, plain, regularised, with biases (Funk 2006; Koren
+2009).
+
+minimise  sum_{(u, i) rated} ( (r_ui - mu - b_u - b_i - p_u . q_i)^2 + reg (|p_u|^2 + |q_i|^2) + reg_bias
+(b_u^2 + b_i^2) )
+"""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dlkit.algorithms.mf_blocks import Blocks, groups_for
+from dlkit.algorithms.mf_data import ByRow, RatingData
+from dlkit.algorithms.mf_model import MODELS, Factors, RatingModel, Shape, Solution, Step, drawn_normal, ridge
+from dlkit.kernels.mf_sgd import mf_sgd
+from dlkit.recipe.schema import Spec
+
+
+@MODELS.add(aka=("funk", "funk-svd", "funksvd", "biased-svd"))
+class SVDSpec(Spec):
+    """Funk's SVD."""
+
+    name: Literal["svd"] = Field("svd", description="Funk-SVD by stochastic gradient descent.")
+    factors: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Factors of a user and of an item.",
+        json_schema_extra={"flag": "--factors", "aka": ["n_factors", "rank", "dim", "k"]},
+    )
+    biases: bool = Field(True, description="Add mu + b_u + b_i; false: the product of the factors alone.")
+    lr: float = Field(
+        0.005,
+        gt=0,
+        description="Learning rate, of the gradient without its factor of 2.",
+        json_schema_extra={"flag": "--lr", "aka": ["learning_rate", "lr_all"]},
+    )
+    reg: float = Field(
+        0.02,
+        ge=0,
+        description="Regularisation; 0: none.",
+        json_schema_extra={"flag": "--reg", "aka": ["regularization", "lambda", "reg_all"]},
+    )
+    lr_bias: float | None = Field(None, gt=0, description="Learning rate of the biases; null: lr.")
+    reg_bias: float | None = Field(None, ge=0, description="Regularisation of the biases; null: reg.")
+    init_mean: float = Field(0.0, description="Mean of the first factors (normal).")
+    init_sd: float = Field(0.1, ge=0, description="Standard deviation of the first factors.")
+    update: Literal["together", "user_first"] = Field(
+        "together",
+        description="q takes p as it was before the step (together) or as it is after it (user_first).",
+    )
+    blocks: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = Field(
+        "auto",
+        description="Groups of users and of items: so many blocks are worked on at once. The result depends "
+        "on it; auto goes by the number of ratings.",
+    )
+
+
+class SVD(RatingModel):
+    """Blocks without a common row, in parallel; see mf_blocks.py for the schedule and kernels/mf_sgd.py for
+    a step."""
+
+    def shapes(self) -> dict[str, Shape]:
+        k = self.spec.factors
+        return {"p": (self.users, k), "q": (self.items, k)} | (
+            {"bu": (self.users,), "bi": (self.items,)} if self.spec.biases else {}
+        )
+
+    def draw(self, name: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+        dtype = self.context.backend.dtype
+        if name.startswith("b"):
+            return np.zeros(shape, dtype)
+        return drawn_normal(shape, self.spec.init_mean, self.spec.init_sd, dtype, rng)
+
+    def prepare(self, data: RatingData) -> None:
+        self.mu = data.mean if self.spec.biases else 0.0
+        backend = self.context.backend
+        self.blocks = Blocks(
+            data.train, self.items, self.groups(len(data.train.values)), self.context.streams, backend
+        )
+        self.loss = backend.zeros((self.steps, self.steps, 2), np.float64)
+        self.ratings = len(data.train.values)
+        self._biases = None if self.spec.biases else (backend.zeros(self.users), backend.zeros(self.items))
+
+    def groups(self, ratings: int) -> int:
+        """Groups of users and of items."""
+        if self.spec.blocks != "auto":
+            return int(self.spec.blocks)
+        return groups_for(ratings, self.users, self.items)
+
+    @property
+    def steps(self) -> int:
+        return self.blocks.groups
+
+    def shards(self, threads: int, ratings: int) -> int:
+        return min(threads, self.groups(ratings))
+
+    # -- training -------------------------------------------------------------------------------
+    def step(self, epoch: int, number: int) -> Step:
+        context = self.context
+        first, last, columns = self.blocks.step(epoch, number)
+        loss = self.loss[number - 1]
+        mine = np.arange(context.comm.rank, self.steps, context.comm.size)
+        parts = np.array_split(mine, context.team.shards) if context.backend.name == "cpu" else [mine]
+        if context.backend.name == "cpu":
+            context.team.map(lambda shard: self._descend(first, last, loss, parts[shard]))
+        else:
+            self._descend(first, last, loss, mine)
+        if context.comm.size > 1:
+            self._exchange(columns, loss, mine)
+        done = int((last - first).sum())
+        seen = float(loss[:, 0].sum()) / max(done, 1) if context.backend.name == "cpu" else None
+        return Step(done, seen)
+
+    def _descend(self, first: np.ndarray, last: np.ndarray, loss: Any, groups: np.ndarray) -> None:
+        """Work on the blocks of some groups of users; their losses go to those rows of `loss`."""
+        if not len(groups):
+            return
+        spec, backend, blocks = self.spec, self.context.backend, self.blocks
+        bu, bi = self._bias_arrays()
+        sums = backend.empty((len(groups), 2), np.float64)
+        mf_sgd(
+            self.parameters["p"], self.parameters["q"], bu, bi, blocks.users, blocks.items, blocks.values,
+            backend.asarray(first[groups]), backend.asarray(last[groups]), self.mu, spec.lr, spec.reg,
+            spec.lr_bias or spec.lr, spec.reg if spec.reg_bias is None else spec.reg_bias, int(spec.biases),
+            int(spec.update == "user_first"), sums,
+        )  # fmt: skip
+        loss[backend.asarray(groups)] = sums
+
+    def _bias_arrays(self) -> tuple[Any, Any]:
+        if self._biases is not None:
+            return self._biases
+        return self.parameters["bu"], self.parameters["bi"]
+
+    def _exchange(self, columns: np.ndarray, loss: Any, mine: np.ndarray) -> None:
+        """Give the other ranks the rows that this one has moved, and take theirs: copies, so the bits
+        stay."""
+        comm, backend, blocks = self.context.comm, self.context.backend, self.blocks
+        for names, group_of, groups in (
+            (("p", "bu"), blocks.user_group, np.arange(self.steps)),
+            (("q", "bi"), blocks.item_group, columns),
+        ):
+            owner = np.empty(self.steps, np.int64)
+            owner[groups] = np.arange(self.steps) % comm.size
+            rows = [np.flatnonzero(owner[group_of] == rank) for rank in range(comm.size)]
+            everywhere = backend.asarray(np.concatenate(rows))
+            for name in names:
+                if name in self.parameters:
+                    array = self.parameters[name]
+                    moved = backend.to_host(array[backend.asarray(rows[comm.rank])])
+                    array[everywhere] = backend.asarray(comm.gather_rows(moved))
+        others = np.setdiff1d(np.arange(self.steps), mine)
+        loss[backend.asarray(others)] = 0
+        comm.all_sum(loss)
+
+    def figures(self) -> dict[str, float]:
+        squares, absolute = self.context.backend.to_host(self.loss).sum((0, 1)).tolist()
+        return {"rmse": (squares / self.ratings) ** 0.5, "mae": absolute / self.ratings}
+
+    def sums(self) -> dict[str, Any]:
+        return {"loss": self.context.backend.to_host(self.loss)}
+
+    def load_sums(self, sums: dict[str, Any]) -> None:
+        self.loss = self.context.backend.asarray(sums["loss"], np.float64)
+
+    # -- answers --------------------------------------------------------------------------------
+    def factors(self, train: ByRow) -> Factors:
+        found = self.parameters
+        zeros = self.context.backend.zeros
+        bu = found["bu"] if "bu" in found else zeros(self.users)
+        bi = found["bi"] if "bi" in found else zeros(self.items)
+        cold = None if self.spec.biases else float(train.values.mean(dtype=np.float64))
+        return Factors(self.mu, found["p"], found["q"], bu, bi, cold)
+
+    def fold_in(self, items: np.ndarray, values: np.ndarray, factors: Factors) -> Solution:
+        """Ridge regression of the ratings, less what is known of the items, on (1, q_i): the training loss's
+        minimum over b_u and p_u."""
+        rest = values - factors.mu - factors.bi[items]
+        spec = self.spec
+        x = factors.q[items].astype(np.float64)
+        if not spec.biases:
+            return Solution(0.0, ridge(x, rest, spec.reg * len(items)))
+        # one penalty for all columns: the bias's own is put in by scaling its column
+        reg_bias = spec.reg if spec.reg_bias is None else spec.reg_bias
+        scale = (spec.reg / reg_bias) ** 0.5 if spec.reg > 0 and reg_bias > 0 else 1.0
+        x = np.column_stack([np.full(len(items), scale), x])
+        bias, *p = ridge(x, rest, spec.reg * len(items))
+        return Solution(float(bias * scale), np.array(p))

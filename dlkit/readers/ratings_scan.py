@@ -1,0 +1,301 @@
+"""Lines of ratings as numbers, at the speed of compiled code: names become indices, cells become floats.
+
+A scan takes whole lines and stops at what it cannot decide: a table of names that is full, or a row that is
+bad or unusual. The caller (ratings.py) grows the table or looks at the row with Python's means, and goes on.
+Numba is imported at the first call.
+"""
+
+# What numba compiles has no annotations.
+# ruff: noqa: PLR1714, SIM109
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+DONE, OUTPUT_FULL, USERS_FULL, ITEMS_FULL, LOOK = range(5)
+"""Why a scan ended."""
+
+BLANKS = 0
+"""As the delimiter's first byte: runs of blanks and tabs separate the cells."""
+
+_NEWLINE, _RETURN, _QUOTE, _SPACE, _TAB = 10, 13, 34, 32, 9
+_LONGEST_NUMBER = 18  # digits that an int64 holds
+
+
+def _hash(data, lo, hi):
+    """FNV-1a, its high bits folded down: the table takes the low ones."""
+    h = np.uint64(0xCBF29CE484222325)
+    for k in range(lo, hi):
+        h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+    return h ^ (h >> np.uint64(29))
+
+
+def _intern(data, lo, hi, table, hashes, ends, pool, size, insert):
+    """Index of the name data[lo:hi]; -1: not there and not to be put in; -2: no room.
+
+    table: (2^k,) int32, -1 where free; hashes, ends: of each name; pool: the names' bytes, one after another;
+    size: (2,) names and bytes so far.
+    """
+    h = _hash(data, lo, hi)
+    mask = np.uint64(table.size - 1)
+    slot = h & mask
+    while table[slot] >= 0:
+        index = table[slot]
+        if hashes[index] == h:
+            begin = ends[index - 1] if index > 0 else 0
+            if ends[index] - begin == hi - lo:
+                same = True
+                for k in range(hi - lo):
+                    if pool[begin + k] != data[lo + k]:
+                        same = False
+                        break
+                if same:
+                    return index
+        slot = (slot + np.uint64(1)) & mask
+    if not insert:
+        return -1
+    count, used = size[0], size[1]
+    if 2 * (count + 1) > table.size or count == ends.size or used + hi - lo > pool.size:
+        return -2
+    for k in range(hi - lo):
+        pool[used + k] = data[lo + k]
+    table[slot] = count
+    hashes[count] = h
+    ends[count] = used + hi - lo
+    size[0] = count + 1
+    size[1] = used + hi - lo
+    return count
+
+
+def _rehash(table, hashes, count):
+    mask = np.uint64(table.size - 1)
+    for index in range(count):
+        slot = hashes[index] & mask
+        while table[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        table[slot] = index
+
+
+def _digits(data, lo, hi):
+    """The number that data[lo:hi] spells in digits alone, else -1."""
+    if hi <= lo:
+        return -1
+    n = 0
+    for k in range(lo, hi):
+        d = int(data[k]) - 48
+        if d < 0 or d > 9:
+            return -1
+        n = n * 10 + d
+    return n
+
+
+def _number(data, lo, hi, powers):
+    """data[lo:hi] as (float64, whether it is a plain decimal number of at most 18 digits)."""
+    negative = False
+    if lo < hi and (data[lo] == 45 or data[lo] == 43):
+        negative = data[lo] == 45
+        lo += 1
+    digits, point, value = 0, -1, 0
+    for k in range(lo, hi):
+        c = int(data[k])
+        if c == 46 and point < 0:
+            point = digits
+        elif 48 <= c <= 57:
+            value = value * 10 + (c - 48)
+            digits += 1
+            if digits > _LONGEST_NUMBER:
+                return 0.0, False
+        else:
+            return 0.0, False
+    if digits == 0:
+        return 0.0, False
+    result = float(value)
+    if point >= 0:
+        result /= powers[digits - point]
+    return (-result if negative else result), True
+
+
+def _date(data, lo, hi):
+    """YYYY-MM-DD[ T]hh:mm[:ss] as (seconds since 1970, whether it is one)."""
+    if hi - lo < 10 or data[lo + 4] != 45 or data[lo + 7] != 45:
+        return 0.0, False
+    year, month, day = (
+        _digits(data, lo, lo + 4),
+        _digits(data, lo + 5, lo + 7),
+        _digits(data, lo + 8, lo + 10),
+    )
+    if year < 0 or month < 1 or month > 12 or day < 1 or day > 31:
+        return 0.0, False
+    seconds = 0
+    if hi - lo >= 16:
+        hour, minute = _digits(data, lo + 11, lo + 13), _digits(data, lo + 14, lo + 16)
+        if hour < 0 or minute < 0 or data[lo + 13] != 58:
+            return 0.0, False
+        seconds = 3600 * hour + 60 * minute
+        if hi - lo >= 19:
+            second = _digits(data, lo + 17, lo + 19)
+            if second < 0:
+                return 0.0, False
+            seconds += second
+        elif hi - lo != 16:
+            return 0.0, False
+    elif hi - lo != 10:
+        return 0.0, False
+    # days from the civil calendar, with March as the first month
+    y = year - 1 if month <= 2 else year
+    m = month + 9 if month <= 2 else month - 3
+    days = 365 * y + y // 4 - y // 100 + y // 400 + (153 * m + 2) // 5 + day - 1 - 719468
+    return float(86400 * days + seconds), True
+
+
+def _split(data, at, stop, first, second, wanted, cells):
+    """Cut the line at `at` into cells. cells: (4, 2) gets begin and end of the columns in `wanted` (4,).
+
+    Returns (offset after the line, columns found or -1 for quotes that need a closer look).
+    """
+    column, begin, blank, k = 0, at, first == BLANKS, at
+    if blank:
+        while k < stop and (data[k] == _SPACE or data[k] == _TAB):
+            k += 1
+        begin = k
+    while True:
+        end_of_line = k >= stop or data[k] == _NEWLINE
+        cut = end_of_line
+        if not cut:
+            c = data[k]
+            if c == _QUOTE and not blank:
+                if k != begin:
+                    head = True
+                    for j in range(begin, k):
+                        head = head and data[j] == _SPACE
+                    if not head:
+                        return k, -1
+                k += 1
+                while k < stop and data[k] != _QUOTE and data[k] != _NEWLINE:
+                    k += 1
+                if k >= stop or data[k] == _NEWLINE or (k + 1 < stop and data[k + 1] == _QUOTE):
+                    return k, -1
+                k += 1
+                continue
+            if blank:
+                cut = c == _SPACE or c == _TAB
+            else:
+                cut = c == first and (second < 0 or (k + 1 < stop and data[k + 1] == second))
+        if not cut:
+            k += 1
+            continue
+        last = k
+        if end_of_line and last > begin and data[last - 1] == _RETURN:
+            last -= 1
+        if blank and end_of_line and last == begin and column > 0:
+            return k + 1, column  # blanks at the end of the line begin no cell
+        for w in range(4):
+            if wanted[w] == column:
+                lo, hi = begin, last
+                while lo < hi and (data[lo] == _SPACE or data[lo] == _TAB):
+                    lo += 1
+                while hi > lo and (data[hi - 1] == _SPACE or data[hi - 1] == _TAB):
+                    hi -= 1
+                if hi - lo >= 2 and data[lo] == _QUOTE and data[hi - 1] == _QUOTE and not blank:
+                    lo, hi = lo + 1, hi - 1
+                    while lo < hi and data[lo] == _SPACE:
+                        lo += 1
+                    while hi > lo and data[hi - 1] == _SPACE:
+                        hi -= 1
+                cells[w, 0], cells[w, 1] = lo, hi
+        column += 1
+        if end_of_line:
+            return k + 1, column
+        k += 1 if second < 0 or blank else 2
+        if blank:
+            while k < stop and (data[k] == _SPACE or data[k] == _TAB):
+                k += 1
+        begin = k
+
+
+def _blank_line(data, at, stop):
+    """Offset after the line at `at` if there are only blanks on it, else -1."""
+    k = at
+    while k < stop and data[k] != _NEWLINE:
+        if data[k] != _SPACE and data[k] != _TAB and data[k] != _RETURN:
+            return -1
+        k += 1
+    return k + 1
+
+
+def _scan(
+    data, at, first, second, width, wanted, insert, powers,
+    user_table, user_hashes, user_ends, user_pool, user_size,
+    item_table, item_hashes, item_ends, item_pool, item_size,
+    users, items, values, times, place,
+):  # fmt: skip
+    """Read lines of `data` from offset `at` on. Returns why it ended.
+
+    wanted: (4,) columns of user, item, rating, time, -1 where there is none. users, items, values, times: the
+    output; place: (3,) offset of the next line, rows written, lines passed. A row at which the scan
+    stops is not counted.
+    """
+    stop = data.size
+    cells = np.zeros((4, 2), np.int64)
+    row, lines, status = 0, 0, DONE
+    while at < stop:
+        after = _blank_line(data, at, stop)
+        if after >= 0:
+            at, lines = after, lines + 1
+            continue
+        if row == users.size:
+            status = OUTPUT_FULL
+            break
+        after, columns = _split(data, at, stop, first, second, wanted, cells)
+        good = columns == width and cells[0, 1] > cells[0, 0] and cells[1, 1] > cells[1, 0]
+        value, time = 1.0, 0.0
+        if good and wanted[2] >= 0:
+            value, good = _number(data, cells[2, 0], cells[2, 1], powers)
+        if good and wanted[3] >= 0:
+            time, good = _number(data, cells[3, 0], cells[3, 1], powers)
+            if not good:
+                time, good = _date(data, cells[3, 0], cells[3, 1])
+        if not good:
+            status = LOOK
+            break
+        user = _intern(
+            data, cells[0, 0], cells[0, 1], user_table, user_hashes, user_ends, user_pool, user_size, insert
+        )
+        if user == -2:
+            status = USERS_FULL
+            break
+        item = _intern(
+            data, cells[1, 0], cells[1, 1], item_table, item_hashes, item_ends, item_pool, item_size, insert
+        )
+        if item == -2:
+            status = ITEMS_FULL
+            break
+        users[row], items[row], values[row] = user, item, value
+        if wanted[3] >= 0:
+            times[row] = time
+        row += 1
+        at, lines = after, lines + 1
+    place[0], place[1], place[2] = at, row, lines
+    return status
+
+
+@cache
+def compiled() -> tuple[Any, Any, Any]:
+    """(scan, intern, rehash), compiled on first use and kept on disk where there is room for it."""
+    import numba
+    from numba.extending import register_jitable
+
+    for inner in (_hash, _digits, _number, _date, _split, _blank_line, _intern):
+        register_jitable(error_model="numpy")(inner)
+    plain = (_scan, _intern, _rehash)
+    try:
+        made = [numba.njit(nogil=True, error_model="numpy", cache=True)(function) for function in plain]
+    except RuntimeError:  # nowhere to write a cache: compile anew in every process
+        made = [numba.njit(nogil=True, error_model="numpy")(function) for function in plain]
+    return made[0], made[1], made[2]
+
+
+POWERS = 10.0 ** np.arange(_LONGEST_NUMBER + 1)
+"""Divisors of decimal fractions; exact in float64."""

@@ -4,6 +4,7 @@ All that a trained network is asked needs the network, the schema and the prepro
 learnt from; how it came to be trained is in supervised.py.
 """
 
+import math
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -14,13 +15,16 @@ import numpy as np
 from dlkit.algorithms import mc_dropout
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise, Objective, objective_for
 from dlkit.algorithms.protocol import Answer
-from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, chunk_rows, named
-from dlkit.autograd import Tape
+from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, named
+from dlkit.autograd import Tape, Variable
 from dlkit.errors import DataError, UsageError
 from dlkit.nn.module import Module
 from dlkit.readers.dataset import regrouped
 from dlkit.readers.preprocess import Preprocess, TargetScale
 from dlkit.readers.schema import Schema
+
+PREDICTION_BYTES = 256 << 20
+"""About as many bytes of a file are answered at once, at most."""
 
 
 class AskedNetwork(RowNetwork):
@@ -59,6 +63,10 @@ class AskedNetwork(RowNetwork):
         self.noise_variance = np.full(max(len(self.schema.targets), 1), np.nan)
 
     # -- forward ----------------------------------------------------------------------------------
+    def _input(self, tape: Tape, rows: Rows, index: Any) -> Variable:
+        """Some of the rows in the shape in which the network takes them."""
+        return tape.constant(self._inputs(tape, rows, index).reshape(len(index), *self.input_shape))
+
     def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
         """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc").
 
@@ -76,7 +84,7 @@ class AskedNetwork(RowNetwork):
             for k in range(samples // together):
                 if k:
                     tape.begin(training=False, noise=True, rng=tape.rng)
-                f = self.model(tape, tape.constant(self._inputs(tape, rows, tiled)))
+                f = self.model(tape, self._input(tape, rows, tiled))
                 draws.append(np.array(to_host(f.data)).reshape(together, len(index), -1))
             return np.concatenate(draws)
 
@@ -133,14 +141,23 @@ class AskedNetwork(RowNetwork):
         chunks = self._read(source, need_label=False)
         first = 0
         # Always the same pieces, whatever a pipe or gzip hands out: the noise and the last digits go by them.
-        for chunk in regrouped(chunks, PREDICTION_ROWS - PREDICTION_ROWS % chunk_rows(samples)):
+        for chunk in regrouped(chunks, self._piece_rows(samples)):
             rows = self._rows(chunk)
             rows.first = first
-            yield answer(rows, samples)
+            header, columns = answer(rows, samples)
+            if rows.names is not None:
+                header, columns = ["file", *header], [rows.names, *columns]
+            yield Answer(header, columns)
             first += len(chunk)
         self._tell(chunks)
         if isinstance(self.objective, ConstantNoise) and np.isnan(self.noise_variance).any():
             self.context.log("noise is fitted when a run is finished; in this checkpoint it is unknown: nan")
+
+    def _piece_rows(self, samples: int) -> int:
+        """Rows of a file that are answered at once: whole evaluation chunks, few where rows are large."""
+        size = self._chunk_rows(samples)
+        room = PREDICTION_BYTES // (math.prod(self.schema.row_shape) * self.context.backend.dtype.itemsize)
+        return max(min(PREDICTION_ROWS, room) // size, 1) * size
 
     def _samples(self, options: Mapping[str, Any]) -> int:
         samples = options.get("mc_samples") or 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlkit.algorithms.protocol import Context, Description, LayerRow, NonFinite, Progress, Tree
 from dlkit.algorithms.rows import RowNetwork, Rows, named
-from dlkit.autograd import Tape
+from dlkit.autograd import Tape, Variable
 from dlkit.backend.feeder import Feeder
 from dlkit.nn import optimizers, schedules
 from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows, worthwhile_shards
@@ -35,7 +35,7 @@ class MinibatchTraining(RowNetwork):
     # -- model ------------------------------------------------------------------------------------
     def worthwhile_shards(self, threads: int) -> int:
         self._lay_out()
-        products = sum(parameter.size for _, parameter in self.model.parameters())
+        products = self.model.products(self.input_shape)
         return worthwhile_shards(products, self._batch_rows(), threads)
 
     def _batch_rows(self) -> int:
@@ -126,9 +126,10 @@ class MinibatchTraining(RowNetwork):
         """One gradient step on rows `batch` of a table, of n on all machines; the mean loss where at hand."""
         several = self.context.comm.size > 1
         sums = self.context.backend.zeros(self.sums.shape, np.float64) if several else self.sums
+        self.before_step(n, position)
 
         def loss(tape: Tape, shard: int, rows: slice) -> Any:
-            total, measures = self.batch_loss(tape, table, batch[rows], 1 / n)
+            total, measures = self.training_loss(tape, table, batch, rows, 1 / n)
             for k, values in enumerate(measures):
                 sums[shard, k] += values.sum(dtype=np.float64)
             return total, None
@@ -142,6 +143,15 @@ class MinibatchTraining(RowNetwork):
             self.sums[0] += self.context.backend.asarray(self.step.tally, np.float64)
         self.rows_seen += n
         return mean
+
+    def before_step(self, n: int, position: tuple[int, int]) -> None:
+        """Called before the step at `position` (epoch, step) on n rows: the place to draw for all of them."""
+
+    def training_loss(
+        self, tape: Tape, table: Rows, batch: Any, rows: slice, weight: float
+    ) -> tuple[Variable, list[Any]]:
+        """`batch_loss` of a shard's rows of this rank's share of the batch, while it is learnt from."""
+        return self.batch_loss(tape, table, batch[rows], weight)
 
     def _refuse_nonfinite(self) -> None:
         """Where the device is not waited for at each step, the epoch's sums tell. Raises NonFinite."""

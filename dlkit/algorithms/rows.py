@@ -20,7 +20,9 @@ from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.schema import Schema
 
 EVALUATION_ROWS = 1024
-"""Rows of one evaluation chunk. Fixed: figures must not depend on the number of threads."""
+"""Most rows of one evaluation chunk. Figures must not depend on the number of threads, so chunks do not."""
+EVALUATION_BYTES = 32 << 20
+"""About as many bytes of activations a chunk has, at most."""
 PREDICTION_ROWS = 8 * EVALUATION_ROWS
 """Most rows of a file that are answered at once."""
 
@@ -40,9 +42,13 @@ class Rows:
     """Number of the first row in its file."""
     on_host: bool = False
     """x would crowd the device: what is needed of it is sent there when it is needed."""
+    names: np.ndarray | None = None
+    """(n,) file of each row, where rows are files."""
 
     def place(self, k: int) -> str:
         """Where row k comes from."""
+        if self.names is not None:
+            return str(self.names[k])
         return f"{self.name}: row {self.first + k}" if self.lines is None else f"{self.name}:{self.lines[k]}"
 
     def __len__(self) -> int:
@@ -84,6 +90,7 @@ class RowReader(Algorithm):
                 dataset.name,
                 dataset.row_lines,
                 on_host=on_host,
+                names=dataset.names,
             )
 
     # -- rows of other files ----------------------------------------------------------------------
@@ -95,6 +102,7 @@ class RowReader(Algorithm):
             need_label=need_label,
             on_bad_row=self.recipe.on_bad_row,
             dtype=self.recipe.dtype,
+            form=self.recipe.data.form,
         )
 
     def _tell(self, chunks: PredictionRows) -> None:
@@ -139,13 +147,17 @@ class RowNetwork(RowReader):
     # -- forward ----------------------------------------------------------------------------------
     def _inputs(self, tape: Tape, rows: Rows, index: Any) -> Any:
         """(len(index), d): some of the rows as the network takes them, in a buffer of the tape."""
-        x, table = tape.empty((len(index), rows.x.shape[1])), rows.x
-        if rows.on_host:
-            backend = self.context.backend
-            table = backend.asarray(rows.x[backend.to_host(index)])
-            index = backend.asarray(np.arange(len(index)))
-        gather_rows(table, index, rows.scale, rows.shift, x)
+        x = tape.empty((len(index), rows.x.shape[1]))
+        table, at = self._on_device(rows, index)
+        gather_rows(table, at, rows.scale, rows.shift, x)
         return x
+
+    def _on_device(self, rows: Rows, index: Any) -> tuple[Any, Any]:
+        """A table on the device and where in it rows `index` are: the whole table, or these rows alone."""
+        if not rows.on_host:
+            return rows.x, index
+        backend = self.context.backend
+        return backend.asarray(rows.x[backend.to_host(index)]), backend.asarray(np.arange(len(index)))
 
     def _over_chunks(
         self,
@@ -162,7 +174,7 @@ class RowNetwork(RowReader):
         stream: random stream of the passes; noise: is dropout on (default: where there is a stream).
         first: number of the first row in its file, so that each chunk of a long file draws its own numbers.
         """
-        size = chunk_rows(passes)
+        size = self._chunk_rows(passes)
         starts = range(0, n, size)
         arange = self.context.backend.asarray(np.arange(n))
         team, comm = self.context.team, self.context.comm
@@ -182,6 +194,16 @@ class RowNetwork(RowReader):
         team.map(work)
         return [result for part in comm.gather(results) for result in part]
 
+    def _chunk_rows(self, passes: int) -> int:
+        """Rows of one evaluation chunk that goes through the network `passes` times."""
+        return max(self._evaluation_rows() // passes, 1)
+
+    def _evaluation_rows(self) -> int:
+        """Rows of one evaluation chunk: fewer where a row takes much memory, so that a chunk is bounded."""
+        each = self.model.activation_size(self.input_shape) * self.context.backend.dtype.itemsize
+        room = max(EVALUATION_BYTES // max(each, 1), 1)
+        return min(EVALUATION_ROWS, 1 << (room.bit_length() - 1))
+
     def _figures(self, rows: Rows) -> dict[str, float]:
         """Measures over rows, noise off; the team shares the chunks, sums go in chunk order."""
         sums = self._sums(rows, lambda tape, index: self.batch_loss(tape, rows, index, 1.0)[1])
@@ -198,11 +220,6 @@ class RowNetwork(RowReader):
 
         parts = self._over_chunks(len(rows), add_up, stream=stream, noise=False)
         return self.context.backend.to_host(xp.stack(parts)).sum(0)
-
-
-def chunk_rows(passes: int) -> int:
-    """Rows of one evaluation chunk that goes through the network `passes` times."""
-    return max(EVALUATION_ROWS // passes, 1)
 
 
 def named(split: str, figures: dict[str, float]) -> dict[str, float]:

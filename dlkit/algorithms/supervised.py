@@ -49,7 +49,7 @@ class Supervised(AskedNetwork, MinibatchTraining):
         return self.objective.totals
 
     def batch_loss(self, tape: Tape, rows: Rows, index: Any, weight: float) -> tuple[Variable, list[Any]]:
-        f = self.model(tape, tape.constant(self._inputs(tape, rows, index)))
+        f = self.model(tape, self._input(tape, rows, index))
         return self.objective.loss(tape, f, rows.y[index], weight)
 
     def figures(self, sums: np.ndarray, rows: int) -> dict[str, float]:

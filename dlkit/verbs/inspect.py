@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from dlkit.errors import UsageError
 from dlkit.verbs.options import RUN
 
-HELP = "What is in a run: layer table, metrics so far, recipe, provenance."
+HELP = "What is in a run: layer table, metrics so far, recipe, provenance; pictures of what it has learnt."
 SECTIONS = ("layers", "metrics", "recipe", "provenance")
 LAST_ROWS = 10
 
@@ -22,7 +23,9 @@ LAST_ROWS = 10
 Examples:
   dlkit inspect runs/train-mlp-digits
   dlkit inspect runs/train-mlp-digits/best.h5 --layers
-  dlkit inspect runs/train-mlp-digits --json | jq .provenance.inputs""",
+  dlkit inspect runs/train-mlp-digits --json | jq .provenance.inputs
+  dlkit inspect runs/lenet --filters --confusion
+  dlkit inspect runs/lenet --features seven.png -o pictures""",
 )
 @RUN
 @click.option("--layers", is_flag=True, help="The layer table alone.")
@@ -30,8 +33,53 @@ Examples:
 @click.option("--recipe", is_flag=True, help="The resolved recipe alone.")
 @click.option("--provenance", is_flag=True, help="Versions, device, inputs with their SHA-256 alone.")
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
-def command(run: Path, as_json: bool, **chosen: bool) -> None:
+@click.option("--filters", is_flag=True, help="(train-cnn) A picture of each convolution's filters.")
+@click.option("--features", metavar="IMAGE", help="(train-cnn) Feature maps of each layer for an image.")
+@click.option(
+    "--row",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="(train-cnn) Row of a data file for --features.",
+)
+@click.option(
+    "--confusion",
+    is_flag=True,
+    help="(train-cnn) Labels against answers; the worst mistakes as a picture.",
+)
+@click.option(
+    "--data", metavar="FILE", help="(train-cnn) Labelled rows for --confusion (the recipe's test rows)."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where pictures go (RUN)."
+)
+def command(run: Path, as_json: bool, output: Path | None, **chosen: Any) -> None:
     """Without a section: all four, the metrics cut to their last rows."""
+    sections = {name: chosen.pop(name) for name in SECTIONS}
+    if any(value not in (None, False) for value in chosen.values()):
+        if as_json or any(sections.values()):
+            raise UsageError("pictures are one question, --json and the sections another")
+        look(run, chosen, output)
+    elif output is not None:
+        raise UsageError("only where pictures are made", where="--output")
+    else:
+        show(run, as_json, sections)
+
+
+def look(run: Path, asked: dict[str, Any], output: Path | None) -> None:
+    """What the run's command shows of what it has learnt."""
+    from dlkit.verbs.evaluate import refuse_changed
+    from dlkit.verbs.files import run_folder, write_files
+    from dlkit.verbs.options import open_to_ask, understood
+
+    algorithm = open_to_ask(run, False, None, None)
+    pieces = list(algorithm.look(understood(algorithm, "inspect", asked)))
+    if getattr(algorithm, "data", None) is not None:  # it read the rows that the run began with
+        refuse_changed(run, algorithm.inputs())
+    write_files(pieces, run_folder(run), output)
+
+
+def show(run: Path, as_json: bool, chosen: dict[str, bool]) -> None:
+    """The sections, or all of them as JSON."""
     from dlkit.training.checkpoint import load
     from dlkit.training.describe import layer_table
     from dlkit.training.driver import open_run

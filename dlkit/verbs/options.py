@@ -51,7 +51,7 @@ def understood(algorithm: Any, verb: str, given: Mapping[str, Any]) -> dict[str,
     given: option name -> value of every special option of the verb; None, False and () mean not given.
     Raises UsageError where the run's command does not know the verb, or an option that was given.
     """
-    known = algorithm.ASKED.get(verb)
+    known = algorithm.ASKED.get(verb, frozenset() if verb == "inspect" else None)
     if known is None:
         verbs = ", ".join(["inspect", *algorithm.ASKED])
         raise UsageError(

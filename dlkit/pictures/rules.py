@@ -8,9 +8,9 @@ import numpy as np
 
 from dlkit.pictures.figures import figure, png
 
-NETWORK_RULES = 30
+NETWORK_RULES = 20
 """Rules of a network: more cannot be read."""
-LABEL = 18
+LABEL = 22
 """Most characters of an item's name in a picture."""
 TURNS = 300
 
@@ -46,7 +46,7 @@ def network(rules: Sequence[NamedRule], rank: str, total: int) -> bytes:
     for r, (body, head, _) in enumerate(rules):
         edges += [(number[item], len(items) + r) for item in body]
         edges += [(len(items) + r, number[item]) for item in head]
-    places = layout(len(items) + len(rules), edges)
+    places = layout(len(items) + len(rules), len(items), edges)
     with figure(9, 7, "".join(items)) as drawn:
         axes = drawn.add_subplot()
         _arrows(axes, places, edges, len(items))
@@ -78,17 +78,18 @@ def _short(text: str) -> str:
     return text if len(text) <= LABEL else text[: LABEL - 1] + "…"
 
 
-def layout(nodes: int, edges: Sequence[tuple[int, int]]) -> np.ndarray:
-    """(nodes, 2) places in the plane by forces (Fruchterman & Reingold 1991), from a circle on: no chance in it."""
+def layout(nodes: int, labels: int, edges: Sequence[tuple[int, int]]) -> np.ndarray:
+    """(nodes, 2) places in the plane by forces (Fruchterman & Reingold 1991), from a spiral on: no chance in it."""
     angle = 2 * math.pi * np.arange(nodes) * 0.61803398875  # golden section: neighbours in number stand apart
     radius = np.sqrt((np.arange(nodes) + 0.5) / max(nodes, 1))
     places = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
     k = 1.6 / math.sqrt(max(nodes, 1))
+    weight = np.where(np.arange(nodes) < labels, 3.0, 1.0)  # labels need more room than dots
     a, b = np.array(edges, np.int64).reshape(-1, 2).T
     for turn in range(TURNS):
         away = places[:, None] - places[None]
         square = (away**2).sum(-1) + 1e-9
-        force = (away * (k * k / square)[..., None]).sum(axis=1)
+        force = (away * (k * k * weight * weight[:, None] / square)[..., None]).sum(axis=1)
         pull = (places[b] - places[a]) * (np.linalg.norm(places[b] - places[a], axis=1) / k)[:, None]
         np.add.at(force, a, pull)
         np.add.at(force, b, -pull)

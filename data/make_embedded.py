@@ -35,6 +35,11 @@ def write(path: Path, header: list[str], rows: list[list[str]]) -> None:
         writer.writerows(rows)
 
 
+SPAM = {"spam": (30, (7, 17, 0)), "ham": (100, (1, 1, 7))}
+"""Messages of each class, and those of them that hold each of SPAM_WORDS."""
+SPAM_WORDS = ["viagra", "limited", "machine_learning"]
+
+
 def digits(folder: Path) -> None:
     """1,797 images of 8×8 pixels from 0 to 16, and the digit."""
     data = datasets.load_digits()
@@ -59,6 +64,19 @@ def sine(folder: Path) -> None:
     write(folder / "sine.csv", ["x", "y"], [[f"{a:.6f}", f"{b:.6f}"] for a, b in zip(x, y, strict=True)])
 
 
+def spam_table(folder: Path) -> None:
+    """130 messages, three words there (1) or not (0), with the published counts; none has two of them."""
+    rows = []
+    for label, (messages, counts) in SPAM.items():
+        cells = np.zeros((messages, len(counts)), int)
+        start = 0
+        for word, count in enumerate(counts):
+            cells[start : start + count, word] = 1
+            start += count
+        rows += [[*map(str, row), label] for row in cells.tolist()]
+    write(folder / "spam-table.csv", [*SPAM_WORDS, "label"], rows)
+
+
 def golf(folder: Path) -> None:
     """14 days: is it weather for golf?"""
     rows = [line.split() for line in GOLF.splitlines()]
@@ -68,5 +86,5 @@ def golf(folder: Path) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
-    for make in (digits, diabetes, sine, golf):
+    for make in (digits, diabetes, sine, golf, spam_table):
         make(target)

@@ -142,10 +142,10 @@ class BayesNB(AskedBayes):
         if skip == 0:
             self.build()
         counters = [self.evidence.counter() for _ in range(team.shards)]
-        chunks = islice(self.evidence.source.chunks(), self.done, None)
+        chunks: Iterator[Chunk] = islice(self.evidence.source.chunks(), self.done, None)
         together = team.shards * comm.size
         while whole := list(islice(chunks, together)):
-            group = [self._train_part(chunk) for chunk in whole]
+            group: list[Chunk] = [self._train_part(chunk) for chunk in whole]
             mine = group[comm.rank * team.shards : (comm.rank + 1) * team.shards]
             counted = team.map(partial(_count, counters, mine))
             comm.all_sum(np.zeros(1))  # signals travel in it

@@ -107,6 +107,8 @@ class TextEvidence(Evidence):
             raise UsageError(
                 f"{self.model} is for tables; text takes multinomial, bernoulli or complement", where="model"
             )
+        if self.model == "bernoulli" and recipe.alpha == 0:
+            raise UsageError("bernoulli over text needs some; 1e-10 is next to nothing", where="alpha")
 
     def fit(self, file: Rereadable) -> None:
         spec = self.recipe

@@ -123,8 +123,8 @@ class BayesNBRecipe(TrainingRecipe):
     def _together(self) -> "BayesNBRecipe":
         if self.threshold is not None and self.positive is None:
             raise ValueError("threshold: of which class? give positive")
-        if self.model in ("bernoulli", "complement") and self.alpha == 0:
-            raise ValueError(f"alpha: {self.model} needs some; 1e-10 is next to nothing")
+        if self.model == "complement" and self.alpha == 0:
+            raise ValueError("alpha: complement needs some; 1e-10 is next to nothing")
         if self.model not in ("auto", "mixed", *TEXT_MODELS) and self.data.format == "text":
             raise ValueError(f"model: {self.model} is for tables; text takes {', '.join(TEXT_MODELS)}")
         return self

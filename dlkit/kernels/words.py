@@ -32,11 +32,11 @@ def segment_words_reference(
 ) -> None:
     """The words of each document: longest runs of word characters, at least `shortest` characters long.
 
-    text: (N,) uint8, valid UTF-8; document d is text[starts[d]:ends[d]] (both (D,) int64). ascii_image:
-    (128,) uint8: what an ASCII character becomes in a word (its lower case), 0 where it is in none. letters:
-    (code points,) uint8, 1 for word characters; they stay as they are. Out: flat (>= N + D,) uint8; first,
-    last (>= N // 2 + D,) int64; units (D,) int64, words of each document; used (2,) int64: words, bytes of
-    flat.
+    text: (N,) uint8, valid UTF-8; document d is text[starts[d]:ends[d]] (both (D,) int64).
+    ascii_image: (128,) uint8: what an ASCII character becomes in a word (its lower case), 0 where it is in
+    none. letters: (code points,) uint8, 1 for word characters; they stay as they are. Out: flat (>= N + D,)
+    uint8, zeros beyond what is used; first, last (>= N // 2 + D,) int64; units (D,) int64, words of each
+    document; used (2,) int64: words, bytes of flat.
     """
     word, at = 0, 0
     for d in range(len(starts)):
@@ -103,22 +103,24 @@ def _segment_words_cpu(text, starts, ends, ascii_image, letters, shortest, flat,
                     length += 1
                     continue
                 i += width
-            if length >= shortest and length > 0:
+            if length >= shortest:
                 first[word], last[word] = start, at
                 flat[at] = BLANK
                 at += 1
                 word += 1
-            else:
-                at = start
+            while at > start and length < shortest:  # too short: what was written is taken back
+                at -= 1
+                flat[at] = 0
             start = at
             length = 0
-        if length >= shortest and length > 0:
+        if length >= shortest:
             first[word], last[word] = start, at
             flat[at] = BLANK
             at += 1
             word += 1
-        else:
-            at = start
+        while at > start and length < shortest:
+            at -= 1
+            flat[at] = 0
         units[d] = word - begun
     used[0], used[1] = word, at
 
@@ -133,9 +135,9 @@ def _check_words(
     if shortest < 1:
         raise ValueError(f"{name}: shortest: expected 1 or more, got {shortest}")
     _check_letters(name, text, letters)
-    _room(name, "flat", flat, len(text) + documents)
-    _room(name, "first", first, len(text) // 2 + documents)
-    _room(name, "last", last, len(text) // 2 + documents)
+    _room(name, "flat", flat, np.uint8, len(text) + documents)
+    _room(name, "first", first, np.int64, len(text) // 2 + documents)
+    _room(name, "last", last, np.int64, len(text) // 2 + documents)
 
 
 def _check_documents(name: str, text: Any, starts: Any, ends: Any, units: Any, used: Any) -> None:
@@ -153,13 +155,13 @@ def _check_documents(name: str, text: Any, starts: Any, ends: Any, units: Any, u
 
 
 def _check_letters(name: str, text: Any, letters: Any) -> None:
-    if letters.dtype != np.uint8 or letters.ndim != 1:
-        raise TypeError(f"{name}: letters: expected uint8, got {letters.dtype}")
+    checks.shaped(name, "letters", letters, letters.shape, np.uint8)
     if len(letters) < CODE_POINTS and len(text) and text.max() >= 128:
         raise ValueError(f"{name}: letters: expected {CODE_POINTS} code points for text beyond ASCII")
 
 
-def _room(name: str, argument: str, a: Any, size: int) -> None:
+def _room(name: str, argument: str, a: Any, dtype: Any, size: int) -> None:
+    checks.shaped(name, argument, a, a.shape, dtype)
     if len(a) < size:
         raise ValueError(f"{name}: {argument}: expected room for {size}, got {len(a)}")
 
@@ -250,8 +252,9 @@ def _check_characters(
     _check_documents(name, text, starts, ends, units, used)
     checks.shaped(name, "ascii_image", ascii_image, (128,), np.uint8)
     _check_letters(name, text, letters)
-    for argument, a in (("flat", flat), ("first", first), ("last", last)):
-        _room(name, argument, a, len(text))
+    _room(name, "flat", flat, np.uint8, len(text))
+    _room(name, "first", first, np.int64, len(text))
+    _room(name, "last", last, np.int64, len(text))
 
 
 segment_characters = kernel(

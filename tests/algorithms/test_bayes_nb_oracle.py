@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.algorithms.bayes import posteriors, trained
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+
+from tests.algorithms.bayes import posteriors, trained
 
 CLASSES = np.array(["north", "south", "west"])
 NEAR = {"rtol": 0, "atol": 1e-9}
@@ -99,8 +100,9 @@ def test_mixed_columns_multiply(rng: np.random.Generator, tmp_path: Path) -> Non
 
 
 # -- text ---------------------------------------------------------------------------------------
-PIECES = """the cat sat on Öl straße ΣΊΣΥΦΟΣ 日本語 naïve x2 a I under_score it's e-mail ٣٤ Москва ça !! …
-😀smile don’t THE Cat ﬁne İstanbul ²³""".split()
+_PIECES = """the cat sat on Öl straße ΣΊΣΥΦΟΣ 日本語 naïve x2 a I under_score it's e-mail ٣٤ Москва ça !! …
+😀smile don’t THE Cat ﬁne İstanbul ²³"""
+PIECES = _PIECES.split()
 
 
 def documents(rng: np.random.Generator, count: int) -> tuple[list[str], list[str]]:

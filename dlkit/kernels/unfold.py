@@ -2,7 +2,8 @@
 
 A convolution is then a product with its weights (Chellapilla et al. 2006). Output pixel (i, j) sees the input
 pixels (i sh - pt + a, j sw - pl + b), a < kh, b < kw; what lies outside the image is 0. Both work on some
-output rows at a time: row r of a batch is row r mod oh of image r div oh.
+output rows at a time: row r of a batch is row r mod oh of image r div oh. With few channels the transposed
+matrix is the better one to write (`taps`): its rows are pieces of rows of the image.
 """
 
 # What numba compiles has no annotations.
@@ -16,12 +17,15 @@ from dlkit.kernels.registry import kernel
 
 # -- unfold -------------------------------------------------------------------------------------
 def unfold_reference(
-    x: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, cols: Any
+    x: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, taps: int, cols: Any
 ) -> None:
     """x: (n, h, w, c); cols: (rows, ow, kh, kw, cg), for output rows start, start + 1, ... of n * oh.
 
-    sh, sw: strides; pt, pl: padding above and on the left; first: the first of the cg channels taken.
+    sh, sw: strides; pt, pl: padding above and on the left; first: the first of the cg channels taken;
+    taps 1: cols is (kh, kw, cg, rows, ow).
     """
+    if taps:
+        cols = cols.transpose(3, 4, 0, 1, 2)
     _, h, w, _ = x.shape
     rows, ow, kh, kw, cg = cols.shape
     cols[...] = 0
@@ -35,52 +39,101 @@ def unfold_reference(
                         cols[r, j, a, b] = x[image, y, z, first : first + cg]
 
 
-def _unfold_cpu(x, start, oh, sh, sw, pt, pl, first, cols):
+def columns_inside(b, sw, pl, w, ow):
+    """The output columns lo .. hi whose window column b lies in the image."""
+    lo = min(max((pl - b + sw - 1) // sw, 0), ow)
+    hi = max(min((w - 1 + pl - b) // sw + 1, ow), lo)
+    return lo, hi
+
+
+def _unfold_cpu(x, start, oh, sh, sw, pt, pl, first, taps, cols):
+    if taps:
+        unfold_taps(x, start, oh, sh, sw, pt, pl, first, cols)
+    else:
+        unfold_rows(x, start, oh, sh, sw, pt, pl, first, cols)
+
+
+def unfold_rows(x, start, oh, sh, sw, pt, pl, first, cols):
+    """One row of cols an output pixel: runs of kw c numbers, or of cg where the channels are in groups."""
     _, h, w, c = x.shape
     rows, ow, kh, kw, cg = cols.shape
-    zero = x.dtype.type(0)
+    source, out, zero = x.ravel(), cols.ravel(), x.dtype.type(0)
+    size, run = kh * kw * cg, kw * cg
+    lo, hi = columns_inside(0, sw, pl, w, ow)[0], columns_inside(kw - 1, sw, pl, w, ow)[1]
     for r in range(rows):
         image, i = (start + r) // oh, (start + r) % oh
-        for j in range(ow):
-            left = j * sw - pl
-            lo = min(max(-left, 0), kw)  # window columns lo .. hi lie in the image
-            hi = max(min(w - left, kw), lo)
-            for a in range(kh):
-                y = i * sh - pt + a
+        for a in range(kh):
+            y = i * sh - pt + a
+            for j in range(ow):
+                to = (r * ow + j) * size + a * run
                 if y < 0 or y >= h:
-                    out = cols[r, j, a].ravel()
-                    for k in range(out.size):
-                        out[k] = zero
-                elif cg == c:
-                    out = cols[r, j, a].ravel()
-                    source = x[image, y].ravel()
-                    shift = left * c
-                    for k in range(lo * c):
-                        out[k] = zero
-                    for k in range(lo * c, hi * c):
-                        out[k] = source[shift + k]
-                    for k in range(hi * c, kw * c):
-                        out[k] = zero
+                    v = out[to : to + run]
+                    for k in range(run):
+                        v[k] = zero
+                elif cg == c and lo <= j < hi:
+                    at = ((image * h + y) * w + j * sw - pl) * c
+                    u, v = source[at : at + run], out[to : to + run]
+                    for k in range(run):
+                        v[k] = u[k]
                 else:
                     for b in range(kw):
-                        v = cols[r, j, a, b]
-                        if b < lo or b >= hi:
+                        z = j * sw - pl + b
+                        v = out[to + b * cg : to + (b + 1) * cg]
+                        if z < 0 or z >= w:
                             for k in range(cg):
                                 v[k] = zero
                         else:
-                            u = x[image, y, left + b, first : first + cg]
+                            at = ((image * h + y) * w + z) * c + first
+                            u = source[at : at + cg]
                             for k in range(cg):
                                 v[k] = u[k]
 
 
+def unfold_taps(x, start, oh, sh, sw, pt, pl, first, cols):
+    """One row of cols a number of the window: runs of ow numbers."""
+    _, h, w, c = x.shape
+    kh, kw, cg, rows, ow = cols.shape
+    source, out, zero = x.ravel(), cols.ravel(), x.dtype.type(0)
+    for a in range(kh):
+        for b in range(kw):
+            lo, hi = columns_inside(b, sw, pl, w, ow)
+            for k in range(cg):
+                line = ((a * kw + b) * cg + k) * rows * ow
+                image, i = start // oh, start % oh - 1
+                for r in range(rows):
+                    i += 1
+                    if i == oh:
+                        image, i = image + 1, 0
+                    y = i * sh - pt + a
+                    v = out[line + r * ow : line + (r + 1) * ow]
+                    if y < 0 or y >= h:
+                        for j in range(ow):
+                            v[j] = zero
+                        continue
+                    for j in range(lo):
+                        v[j] = zero
+                    for j in range(hi, ow):
+                        v[j] = zero
+                    at = ((image * h + y) * w + lo * sw - pl + b) * c + first + k
+                    u, v = source[at:], v[lo:hi]
+                    if sw * c == 1:
+                        for j in range(hi - lo):
+                            v[j] = u[j]
+                    else:
+                        for j in range(hi - lo):
+                            v[j] = u[j * sw * c]
+
+
 # -- fold ---------------------------------------------------------------------------------------
 def fold_reference(
-    cols: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, dx: Any
+    cols: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, taps: int, dx: Any
 ) -> None:
     """dx += the entries of cols, each at the pixel that `unfold` takes it from; arguments as there.
 
     dx: (n, h, w, c), updated in place.
     """
+    if taps:
+        cols = cols.transpose(3, 4, 0, 1, 2)
     _, h, w, _ = dx.shape
     rows, ow, kh, kw, cg = cols.shape
     for r in range(rows):
@@ -93,45 +146,83 @@ def fold_reference(
                         dx[image, y, z, first : first + cg] += cols[r, j, a, b]
 
 
-def _fold_cpu(cols, start, oh, sh, sw, pt, pl, first, dx):
+def _fold_cpu(cols, start, oh, sh, sw, pt, pl, first, taps, dx):
+    if taps:
+        fold_taps(cols, start, oh, sh, sw, pt, pl, first, dx)
+    else:
+        fold_rows(cols, start, oh, sh, sw, pt, pl, first, dx)
+
+
+def fold_rows(cols, start, oh, sh, sw, pt, pl, first, dx):
+    """Neighbouring windows overlap, and a sum would wait for the one just written: every kw-th is taken."""
     _, h, w, c = dx.shape
     rows, ow, kh, kw, cg = cols.shape
+    source, out = cols.ravel(), dx.ravel()
+    size, run = kh * kw * cg, kw * cg
+    lo, hi = columns_inside(0, sw, pl, w, ow)[0], columns_inside(kw - 1, sw, pl, w, ow)[1]
     for r in range(rows):
         image, i = (start + r) // oh, (start + r) % oh
-        for j in range(ow):
-            left = j * sw - pl
-            lo = min(max(-left, 0), kw)
-            hi = max(min(w - left, kw), lo)
-            for a in range(kh):
-                y = i * sh - pt + a
-                if y < 0 or y >= h:
-                    continue
-                if cg == c:
-                    source = cols[r, j, a].ravel()
-                    out = dx[image, y].ravel()
-                    shift = left * c
-                    for k in range(lo * c, hi * c):
-                        out[shift + k] += source[k]
-                else:
-                    for b in range(lo, hi):
-                        v = dx[image, y, left + b, first : first + cg]
-                        u = cols[r, j, a, b]
-                        for k in range(cg):
+        for a in range(kh):
+            y = i * sh - pt + a
+            if y < 0 or y >= h:
+                continue
+            for phase in range(kw):
+                for j in range(phase, ow, kw):
+                    at = (r * ow + j) * size + a * run
+                    left = j * sw - pl
+                    if cg == c and lo <= j < hi:
+                        to = ((image * h + y) * w + left) * c
+                        u, v = source[at : at + run], out[to : to + run]
+                        for k in range(run):
                             v[k] += u[k]
+                    else:
+                        for b in range(max(-left, 0), min(w - left, kw)):
+                            to = ((image * h + y) * w + left + b) * c + first
+                            u, v = source[at + b * cg : at + (b + 1) * cg], out[to : to + cg]
+                            for k in range(cg):
+                                v[k] += u[k]
+
+
+def fold_taps(cols, start, oh, sh, sw, pt, pl, first, dx):
+    _, h, w, c = dx.shape
+    kh, kw, cg, rows, ow = cols.shape
+    source, out = cols.ravel(), dx.ravel()
+    for a in range(kh):
+        for b in range(kw):
+            lo, hi = columns_inside(b, sw, pl, w, ow)
+            for k in range(cg):
+                line = ((a * kw + b) * cg + k) * rows * ow
+                image, i = start // oh, start % oh - 1
+                for r in range(rows):
+                    i += 1
+                    if i == oh:
+                        image, i = image + 1, 0
+                    y = i * sh - pt + a
+                    if y < 0 or y >= h:
+                        continue
+                    to = ((image * h + y) * w + lo * sw - pl + b) * c + first + k
+                    u, v = source[line + r * ow + lo : line + r * ow + hi], out[to:]
+                    if sw * c == 1:
+                        for j in range(hi - lo):
+                            v[j] += u[j]
+                    else:
+                        for j in range(hi - lo):
+                            v[j * sw * c] += u[j]
 
 
 # -- CUDA -------------------------------------------------------------------------------------
 CUDA = r"""
 extern "C" __global__ void unfold(const real* x, long long start, int oh, int sh, int sw, int pt, int pl,
-                                  int first, real* cols, int h, int w, int c, int ow, int kh, int kw, int cg,
-                                  long long size) {
+                                  int first, int taps, real* cols, int h, int w, int c, int rows, int ow,
+                                  int kh, int kw, int cg, long long size) {
   GRID_STRIDE(i, size) {
-    long long t = i;
+    long long t = i, r = start;
+    int j = 0;
+    if (taps) { j = (int)(t % ow); t /= ow; r += t % rows; t /= rows; }
     int k = (int)(t % cg); t /= cg;
     int b = (int)(t % kw); t /= kw;
     int a = (int)(t % kh); t /= kh;
-    int j = (int)(t % ow);
-    long long r = start + t / ow;
+    if (!taps) { j = (int)(t % ow); r += t / ow; }
     int y = (int)(r % oh) * sh - pt + a, z = j * sw - pl + b;
     bool inside = y >= 0 && y < h && z >= 0 && z < w;
     cols[i] = inside ? x[((r / oh * h + y) * w + z) * c + first + k] : (real)0;
@@ -140,8 +231,8 @@ extern "C" __global__ void unfold(const real* x, long long start, int oh, int sh
 
 // One thread an input number: it gathers what was taken from it, in the order of the window. No atomics.
 extern "C" __global__ void fold(const real* cols, long long start, int oh, int sh, int sw, int pt, int pl,
-                                int first, real* dx, int h, int w, int c, int rows, int ow, int kh, int kw,
-                                int cg, long long image, long long size) {
+                                int first, int taps, real* dx, int h, int w, int c, int rows, int ow,
+                                int kh, int kw, int cg, long long image, long long size) {
   GRID_STRIDE(i, size) {
     long long t = i;
     int k = (int)(t % cg); t /= cg;
@@ -157,7 +248,8 @@ extern "C" __global__ void fold(const real* cols, long long start, int oh, int s
       for (int b = 0; b < kw; b++) {
         int v = z + pl - b;
         if (v < 0 || v % sw || v / sw >= ow) continue;
-        sum += cols[(((r * ow + v / sw) * kh + a) * kw + b) * cg + k];
+        long long tap = (a * kw + b) * cg + k, pixel = r * ow + v / sw;
+        sum += cols[taps ? tap * rows * ow + pixel : pixel * kh * kw * cg + tap];
       }
     }
     dx[((n * h + y) * w + z) * c + first + k] += sum;
@@ -166,43 +258,54 @@ extern "C" __global__ void fold(const real* cols, long long start, int oh, int s
 """
 
 
+def _sizes(cols: Any, taps: int) -> tuple[int, ...]:
+    """rows, ow, kh, kw, cg."""
+    return (*cols.shape[3:], *cols.shape[:3]) if taps else cols.shape
+
+
 def _unfold_gpu(
-    launch: Any, x: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, cols: Any
-) -> None:
-    _, ow, kh, kw, cg = cols.shape
-    args = (x, start, oh, sh, sw, pt, pl, first, cols, *x.shape[1:], ow, kh, kw, cg, cols.size)
-    launch("unfold", cols.size, *args)
+    launch: Any, x: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, taps: int,
+    cols: Any,
+) -> None:  # fmt: skip
+    sizes = (*x.shape[1:], *_sizes(cols, taps), cols.size)
+    launch("unfold", cols.size, x, start, oh, sh, sw, pt, pl, first, taps, cols, *sizes)
 
 
 def _fold_gpu(
-    launch: Any, cols: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, dx: Any
-) -> None:
-    rows, ow, kh, kw, cg = cols.shape
+    launch: Any, cols: Any, start: int, oh: int, sh: int, sw: int, pt: int, pl: int, first: int, taps: int,
+    dx: Any,
+) -> None:  # fmt: skip
+    rows, ow, kh, kw, cg = _sizes(cols, taps)
     if rows == 0:
         return
     _, h, w, c = dx.shape
     image, last = start // oh, (start + rows - 1) // oh
     size = (last + 1 - image) * h * w * cg
-    args = (cols, start, oh, sh, sw, pt, pl, first, dx, h, w, c, rows, ow, kh, kw, cg, image, size)
+    args = (cols, start, oh, sh, sw, pt, pl, first, taps, dx, h, w, c, rows, ow, kh, kw, cg, image, size)
     launch("fold", size, *args)
 
 
-def _check(name: str, x: Any, cols: Any, start: int, oh: int, first: int) -> None:
+def _check(name: str, x: Any, cols: Any, start: int, oh: int, first: int, taps: int) -> None:
     argument = "x" if name == "unfold" else "dx"
     n, _, _, c = checks.dimensions(name, argument, x, 4)
     checks.dimensions(name, "cols", cols, 5)
     checks.shaped(name, "cols", cols, cols.shape, x.dtype)
-    if start < 0 or start + cols.shape[0] > n * oh:
-        raise ValueError(f"{name}: rows {start} to {start + cols.shape[0]} of {n * oh} output rows")
-    if first < 0 or first + cols.shape[4] > c:
-        raise ValueError(f"{name}: channels {first} to {first + cols.shape[4]} of {c}")
+    rows, _, _, _, cg = _sizes(cols, taps)
+    if start < 0 or start + rows > n * oh:
+        raise ValueError(f"{name}: rows {start} to {start + rows} of {n * oh} output rows")
+    if first < 0 or first + cg > c:
+        raise ValueError(f"{name}: channels {first} to {first + cg} of {c}")
 
 
 unfold = kernel(
     "unfold", unfold_reference, cpu=_unfold_cpu, cuda=CUDA, gpu=_unfold_gpu, updates="cols",
-    check=lambda x, start, oh, sh, sw, pt, pl, first, cols: _check("unfold", x, cols, start, oh, first),
+    check=lambda x, start, oh, sh, sw, pt, pl, first, taps, cols: _check(
+        "unfold", x, cols, start, oh, first, taps
+    ),
 )  # fmt: skip
 fold = kernel(
     "fold", fold_reference, cpu=_fold_cpu, cuda=CUDA, gpu=_fold_gpu, updates="dx",
-    check=lambda cols, start, oh, sh, sw, pt, pl, first, dx: _check("fold", dx, cols, start, oh, first),
+    check=lambda cols, start, oh, sh, sw, pt, pl, first, taps, dx: _check(
+        "fold", dx, cols, start, oh, first, taps
+    ),
 )  # fmt: skip

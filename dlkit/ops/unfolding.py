@@ -1,7 +1,8 @@
 """The three products behind convolutions, on a few output rows at a time so that memory stays bounded.
 
 A convolution relates a large image (n, H, W, C) to a small one (n, h, w, F) through weights W
-(kh, kw, C / groups, F). With U the large image unfolded (dlkit.kernels.unfold), one row a small pixel:
+(kh, kw, C / groups, F). With U the large image unfolded (dlkit.kernels.unfold), one row a small pixel,
+written as U^T where the channels are few:
 
     small = U W        large = fold(small W^T)        dW = U^T small
 
@@ -16,6 +17,10 @@ from typing import NamedTuple
 from dlkit.autograd import Array, OpContext
 from dlkit.kernels.unfold import fold, unfold
 from dlkit.ops.window import Pair, Window
+
+
+FEW = 8
+"""Channels below which U^T is written: its runs are longer."""
 
 
 class Rows(NamedTuple):
@@ -45,6 +50,7 @@ class Unfolding:
         self.w2 = w.reshape(math.prod(self.kernel), w.shape[3])
         before = window.before((large[1], large[2]))
         self._place = (self.oh, *window.stride, *before)
+        self.taps = int(self.kernel[2] < FEW)
         self.pointwise = window.size == window.stride == (1, 1) and before == (0, 0) and groups == 1
         per_row = self.ow * self.w2.shape[0] * w.dtype.itemsize
         self.rows = max(min(memory // max(per_row, 1), self.n * self.oh), 1)
@@ -61,11 +67,19 @@ class Unfolding:
         if self.pointwise:
             return large.reshape(-1, large.shape[3])[part.lo : part.hi]
         cols = self._scratch(part, large.dtype)
-        unfold(large, part.start, *self._place, group * self.kernel[2], cols)
-        return cols.reshape(part.hi - part.lo, self.w2.shape[0])
+        unfold(large, part.start, *self._place, group * self.kernel[2], self.taps, cols)
+        return self._matrix(cols, part)
 
     def _scratch(self, part: Rows, dtype: object) -> Array:
-        return self.ctx.scratch("unfolded", (part.lines, self.ow, *self.kernel), dtype)
+        pixels = (part.lines, self.ow)
+        shape = (*self.kernel, *pixels) if self.taps else (*pixels, *self.kernel)
+        return self.ctx.scratch("unfolded", shape, dtype)
+
+    def _matrix(self, cols: Array, part: Rows) -> Array:
+        """U as a view of the array that the kernels write."""
+        if self.taps:
+            return cols.reshape(self.w2.shape[0], part.hi - part.lo).T
+        return cols.reshape(part.hi - part.lo, self.w2.shape[0])
 
     def _of_group(self, matrix: Array, group: int) -> Array:
         """A group's columns of a matrix (., F)."""
@@ -92,8 +106,12 @@ class Unfolding:
         for g in range(self.groups):
             u, w = self._of_group(small, g), self._of_group(self.w2, g)
             cols = self._scratch(part, small.dtype)
-            xp.matmul(u, w.T, out=cols.reshape(part.hi - part.lo, self.w2.shape[0]))
-            fold(cols, part.start, *self._place, g * self.kernel[2], large)
+            matrix = self._matrix(cols, part)
+            if self.taps:
+                xp.matmul(w, u.T, out=matrix.T)
+            else:
+                xp.matmul(u, w.T, out=matrix)
+            fold(cols, part.start, *self._place, g * self.kernel[2], self.taps, large)
 
     def weight_gradient(self, large: Array, small: Array, part: Rows, dw: Array) -> None:
         """dw <- U^T small for the first pixels, += for the others; small: (pixels, F), dw: as W."""

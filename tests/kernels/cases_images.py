@@ -28,24 +28,25 @@ def rows_of(place: Place, part: str) -> tuple[int, int]:
     return (0, total) if part == "all" or total < 3 else (1, total - 2)
 
 
-def columns_shape(place: Place, count: int) -> tuple[int, ...]:
-    return (count, place["out"][1], *place["k"], place["group"][1])
+def columns_shape(place: Place, count: int, taps: int) -> tuple[int, ...]:
+    pixels, window = (count, place["out"][1]), (*place["k"], place["group"][1])
+    return (*window, *pixels) if taps else (*pixels, *window)
 
 
-@cases("unfold", place=PLACES, part=("all", "middle"))
-def _unfold(rng: Rng, real: type, place: Place, part: str) -> Args:
+@cases("unfold", taps=(1, 0), place=PLACES, part=("all", "middle"))
+def _unfold(rng: Rng, real: type, taps: int, place: Place, part: str) -> Args:
     start, count = rows_of(place, part)
-    cols = unwritten(real, *columns_shape(place, count))
+    cols = unwritten(real, *columns_shape(place, count, taps))
     x = normal(rng, real, *place["x"])
-    return x, start, place["out"][0], *place["s"], *place["p"], place["group"][0], cols
+    return x, start, place["out"][0], *place["s"], *place["p"], place["group"][0], taps, cols
 
 
-@cases("fold", place=PLACES, part=("all", "middle"))
-def _fold(rng: Rng, real: type, place: Place, part: str) -> Args:
+@cases("fold", taps=(1, 0), place=PLACES, part=("all", "middle"))
+def _fold(rng: Rng, real: type, taps: int, place: Place, part: str) -> Args:
     start, count = rows_of(place, part)
-    cols = normal(rng, real, *columns_shape(place, count))
+    cols = normal(rng, real, *columns_shape(place, count, taps))
     dx = normal(rng, real, *place["x"])
-    return cols, start, place["out"][0], *place["s"], *place["p"], place["group"][0], dx
+    return cols, start, place["out"][0], *place["s"], *place["p"], place["group"][0], taps, dx
 
 
 # -- pooling ----------------------------------------------------------------------------------------

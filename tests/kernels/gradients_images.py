@@ -12,11 +12,12 @@ def some_rows(place: Place) -> bool:
     return bool(place["x"][0])
 
 
-@gradient("fold", place=[p for p in PLACES if some_rows(p)])
-def _fold(rng: Rng, place: Place) -> Check:
+@gradient("fold", chosen=[(p, taps) for p in PLACES if some_rows(p) for taps in (0, 1)])
+def _fold(rng: Rng, chosen: tuple[Place, int]) -> Check:
+    place, taps = chosen
     count = place["x"][0] * place["out"][0]
-    x, w = rng.standard_normal(place["x"]), rng.standard_normal(columns_shape(place, count))
-    static = (0, place["out"][0], *place["s"], *place["p"], place["group"][0])
+    x, w = rng.standard_normal(place["x"]), rng.standard_normal(columns_shape(place, count, taps))
+    static = (0, place["out"][0], *place["s"], *place["p"], place["group"][0], taps)
 
     def loss(x: np.ndarray) -> float:
         cols = np.empty_like(w)

@@ -49,6 +49,8 @@ Examples:
 @click.option(
     "--data", metavar="FILE", help="(train-cnn) Labelled rows for --confusion (the recipe's test rows)."
 )
+@click.option("--features-of-class", metavar="CLASS", help="(bayes-nb) What speaks for a class, or for all.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="(bayes-nb) Features of a class (10).")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where pictures go (RUN)."
 )

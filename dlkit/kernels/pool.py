@@ -51,28 +51,29 @@ def extreme_pool_reference(
 def _extreme_pool_cpu(x, sign, kh, kw, sh, sw, pt, pl, y, place):
     _, h, w, _ = x.shape
     n, oh, ow, c = y.shape
-    s = x.dtype.type(sign)
+    source, best, where = x.ravel(), y.ravel(), place.ravel()
+    s, channels = x.dtype.type(sign), np.uintp(c)
     for image in range(n):
         for i in range(oh):
             for j in range(ow):
                 top, left = i * sh - pt, j * sw - pl
-                best, where = y[image, i, j], place[image, i, j]
+                to = np.uintp(((image * oh + i) * ow + j) * c)
                 fresh = True
                 for a in range(max(-top, 0), min(kh, h - top)):
                     for b in range(max(-left, 0), min(kw, w - left)):
-                        u = x[image, top + a, left + b]
-                        at = np.uint16(a * kw + b)
+                        at = np.uintp(((image * h + top + a) * w + left + b) * c)
+                        here = np.uint16(a * kw + b)
                         if fresh:
                             fresh = False
-                            for k in range(c):
-                                best[k] = u[k]
-                                where[k] = at
+                            for k in range(channels):
+                                best[to + k] = source[at + k]
+                                where[to + k] = here
                         else:
-                            for k in range(c):
-                                # not (u <= best): a NaN wins; a NaN that has won stays
-                                more = (not (s * u[k] <= s * best[k])) and best[k] == best[k]
-                                best[k] = u[k] if more else best[k]
-                                where[k] = at if more else where[k]
+                            for k in range(channels):
+                                u, v = source[at + k], best[to + k]
+                                more = not (s * u <= s * v or np.isnan(v))  # a NaN wins and stays
+                                best[to + k] = u if more else v
+                                where[to + k] = here if more else where[to + k]
 
 
 def extreme_pool_backward_reference(
@@ -88,26 +89,28 @@ def extreme_pool_backward_reference(
 def _extreme_pool_backward_cpu(dy, place, kh, kw, sh, sw, pt, pl, dx):
     _, h, w, _ = dx.shape
     n, oh, ow, c = dy.shape
-    zero = dx.dtype.type(0)
+    source, where, out = dy.ravel(), place.ravel(), dx.ravel()
+    zero, channels = dx.dtype.type(0), np.uintp(c)
     apart = sh >= kh and sw >= kw  # no pixel lies in two windows
+    covered = apart and sh == kh and sw == kw and pt == 0 and pl == 0 and oh * sh == h and ow * sw == w
+    if not covered:
+        for k in range(np.uintp(dx.size)):
+            out[k] = zero
     for image in range(n):
-        all_of_it = dx[image].ravel()
-        for k in range(all_of_it.size):
-            all_of_it[k] = zero
         for i in range(oh):
             for j in range(ow):
                 top, left = i * sh - pt, j * sw - pl
-                dv, where = dy[image, i, j], place[image, i, j]
+                at = np.uintp(((image * oh + i) * ow + j) * c)
                 for a in range(max(-top, 0), min(kh, h - top)):
                     for b in range(max(-left, 0), min(kw, w - left)):
-                        du = dx[image, top + a, left + b]
-                        at = np.uint16(a * kw + b)
+                        to = np.uintp(((image * h + top + a) * w + left + b) * c)
+                        here = np.uint16(a * kw + b)
                         if apart:
-                            for k in range(c):
-                                du[k] = dv[k] if where[k] == at else zero
+                            for k in range(channels):
+                                out[to + k] = source[at + k] if where[at + k] == here else zero
                         else:
-                            for k in range(c):
-                                du[k] += dv[k] if where[k] == at else zero
+                            for k in range(channels):
+                                out[to + k] += source[at + k] if where[at + k] == here else zero
 
 
 # -- mean -----------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ matrix is the better one to write (`taps`): its rows are pieces of rows of the i
 
 from typing import Any
 
+import numpy as np
+
 from dlkit.kernels import checks
 from dlkit.kernels.registry import kernel
 
@@ -90,7 +92,10 @@ def unfold_rows(x, start, oh, sh, sw, pt, pl, first, cols):
 
 
 def unfold_taps(x, start, oh, sh, sw, pt, pl, first, cols):
-    """One row of cols a number of the window: runs of ow numbers."""
+    """One row of cols a number of the window: runs of ow numbers.
+
+    Places are counted without a sign: numba would ask of each whether it counts from the end.
+    """
     _, h, w, c = x.shape
     kh, kw, cg, rows, ow = cols.shape
     source, out, zero = x.ravel(), cols.ravel(), x.dtype.type(0)
@@ -105,23 +110,24 @@ def unfold_taps(x, start, oh, sh, sw, pt, pl, first, cols):
                     if i == oh:
                         image, i = image + 1, 0
                     y = i * sh - pt + a
-                    v = out[line + r * ow : line + (r + 1) * ow]
+                    to = np.uintp(line + r * ow)
                     if y < 0 or y >= h:
-                        for j in range(ow):
-                            v[j] = zero
+                        for j in range(np.uintp(ow)):
+                            out[to + j] = zero
                         continue
-                    for j in range(lo):
-                        v[j] = zero
-                    for j in range(hi, ow):
-                        v[j] = zero
-                    at = ((image * h + y) * w + lo * sw - pl + b) * c + first + k
-                    u, v = source[at:], v[lo:hi]
-                    if sw * c == 1:
-                        for j in range(hi - lo):
-                            v[j] = u[j]
+                    for j in range(np.uintp(lo)):
+                        out[to + j] = zero
+                    for j in range(np.uintp(hi), np.uintp(ow)):
+                        out[to + j] = zero
+                    at = np.uintp(((image * h + y) * w + lo * sw - pl + b) * c + first + k)
+                    to += np.uintp(lo)
+                    n, step = np.uintp(hi - lo), np.uintp(sw * c)
+                    if step == 1:
+                        for j in range(n):
+                            out[to + j] = source[at + j]
                     else:
-                        for j in range(hi - lo):
-                            v[j] = u[j * sw * c]
+                        for j in range(n):
+                            out[to + j] = source[at + j * step]
 
 
 # -- fold ---------------------------------------------------------------------------------------
@@ -184,6 +190,7 @@ def fold_rows(cols, start, oh, sh, sw, pt, pl, first, dx):
 
 
 def fold_taps(cols, start, oh, sh, sw, pt, pl, first, dx):
+    """The adjoint of unfold_taps."""
     _, h, w, c = dx.shape
     kh, kw, cg, rows, ow = cols.shape
     source, out = cols.ravel(), dx.ravel()
@@ -200,14 +207,15 @@ def fold_taps(cols, start, oh, sh, sw, pt, pl, first, dx):
                     y = i * sh - pt + a
                     if y < 0 or y >= h:
                         continue
-                    to = ((image * h + y) * w + lo * sw - pl + b) * c + first + k
-                    u, v = source[line + r * ow + lo : line + r * ow + hi], out[to:]
-                    if sw * c == 1:
-                        for j in range(hi - lo):
-                            v[j] += u[j]
+                    n, step = np.uintp(hi - lo), np.uintp(sw * c)
+                    to = np.uintp(((image * h + y) * w + lo * sw - pl + b) * c + first + k)
+                    at = np.uintp(line + r * ow + lo)
+                    if step == 1:
+                        for j in range(n):
+                            out[to + j] += source[at + j]
                     else:
-                        for j in range(hi - lo):
-                            v[j * sw * c] += u[j]
+                        for j in range(n):
+                            out[to + j * step] += source[at + j]
 
 
 # -- CUDA -------------------------------------------------------------------------------------

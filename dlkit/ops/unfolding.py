@@ -18,7 +18,6 @@ from dlkit.autograd import Array, OpContext
 from dlkit.kernels.unfold import fold, unfold
 from dlkit.ops.window import Pair, Window
 
-
 FEW = 8
 """Channels below which U^T is written: its runs are longer."""
 
@@ -119,11 +118,13 @@ class Unfolding:
         dw2 = dw.reshape(self.w2.shape)
         for g in range(self.groups):
             cols, u, target = self.columns(large, part, g), self._of_group(small, g), self._of_group(dw2, g)
-            if part.start == 0 and self.groups == 1:
-                xp.matmul(cols.T, u, out=target)
-                continue
-            share = self.ctx.scratch("weights", target.shape, dw.dtype)
-            xp.matmul(cols.T, u, out=share)
+            # the product that OpenBLAS does faster: the longer side of the gradient comes last
+            if self.taps:
+                share = self.ctx.scratch("weights", target.shape, dw.dtype)
+                xp.matmul(cols.T, u, out=share)
+            else:
+                turned = self.ctx.scratch("weights", target.shape[::-1], dw.dtype)
+                share = xp.matmul(u.T, cols, out=turned).T
             if part.start == 0:
                 target[...] = share
             else:

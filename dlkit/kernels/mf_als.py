@@ -83,16 +83,21 @@ def _als_solve_cpu(x, y, gram, ends, columns, values, alpha):
             x[row, f] = real(b[f])
 
 
-def _check_solve(x: Any, y: Any, gram: Any, ends: Any, columns: Any, values: Any, *rest: Any) -> None:
-    rows, k = checks.matrix("als", "x", x)
-    checks.shaped("als", "y", y, (y.shape[0], k), x.dtype)
-    checks.shaped("als", "gram", gram, (k, k), x.dtype)
-    checks.shaped("als", "ends", ends, (rows + 1,), np.int64)
-    checks.shaped("als", "columns", columns, values.shape, np.int32)
-    checks.shaped("als", "values", values, values.shape[:1], x.dtype)
+def _check(name: str) -> Any:
+    def check(x: Any, y: Any, gram: Any, ends: Any, columns: Any, values: Any, *rest: Any) -> None:
+        rows, k = checks.matrix(name, "x", x)
+        checks.shaped(name, "y", y, (y.shape[0], k), x.dtype)
+        checks.shaped(name, "gram", gram, (k, k), x.dtype)
+        checks.shaped(name, "ends", ends, (rows + 1,), np.int64)
+        checks.shaped(name, "columns", columns, values.shape, np.int32)
+        checks.shaped(name, "values", values, values.shape[:1], x.dtype)
+
+    return check
 
 
-als_solve = kernel("als_solve", als_solve_reference, cpu=_als_solve_cpu, check=_check_solve, updates="x")
+als_solve = kernel(
+    "als_solve", als_solve_reference, cpu=_als_solve_cpu, check=_check("als_solve"), updates="x"
+)
 
 
 def als_cg_reference(
@@ -195,7 +200,8 @@ __device__ real warp_sum(real mine, real* part) {
 }
 
 __device__ void apply(const real* gram, const real* y, const int* columns, const real* values,
-                      long long begin, long long end, real alpha, const real* v, real* out, real* part, int k) {
+                      long long begin, long long end, real alpha, const real* v, real* out, real* part,
+                      int k) {
   __syncthreads();
   for (int f = threadIdx.x; f < k; f += 32) {
     real s = 0;
@@ -270,5 +276,11 @@ def _als_cg_gpu(
 
 
 als_cg = kernel(
-    "als_cg", als_cg_reference, cpu=_als_cg_cpu, cuda=CUDA, gpu=_als_cg_gpu, check=_check_solve, updates="x"
+    "als_cg",
+    als_cg_reference,
+    cpu=_als_cg_cpu,
+    cuda=CUDA,
+    gpu=_als_cg_gpu,
+    check=_check("als_cg"),
+    updates="x",
 )

@@ -82,6 +82,8 @@ def _check_group(rows: Any, columns: Any, values: Any, ends: Any, to_columns: An
     n = rows.shape
     for name, a in (("rows", rows), ("columns", columns), ("to_columns", to_columns)):
         checks.shaped("group_by_row", name, a, n, np.int32)
+    if values.dtype not in (np.float32, np.float64):
+        raise TypeError(f"group_by_row: values: expected float32 or float64, got {values.dtype}")
     checks.shaped("group_by_row", "values", values, n, values.dtype)
     checks.shaped("group_by_row", "to_values", to_values, n, values.dtype)
     checks.shaped("group_by_row", "ends", ends, (ends.shape[0],), np.int64)
@@ -123,6 +125,8 @@ def _mark_repeats_cpu(ends, order, items, last_seen, kept_by):
 def _check_repeats(ends: Any, order: Any, items: Any, last_seen: Any, kept_by: Any) -> None:
     checks.shaped("mark_repeats", "order", order, items.shape, np.int32)
     checks.shaped("mark_repeats", "kept_by", kept_by, items.shape, np.int32)
+    checks.shaped("mark_repeats", "items", items, items.shape[:1], np.int32)
+    checks.shaped("mark_repeats", "last_seen", last_seen, last_seen.shape[:1], np.int32)
     checks.shaped("mark_repeats", "ends", ends, (ends.shape[0],), np.int64)
     _index("mark_repeats", "items", items, last_seen.shape[0])
 
@@ -206,11 +210,17 @@ def _check_blocks(
 ) -> None:  # fmt: skip
     users, groups = ends.shape[0] - 1, next_place.shape[0]
     checks.shaped("fill_blocks", "order", order, (users,), np.int64)
+    checks.shaped("fill_blocks", "ends", ends, (users + 1,), np.int64)
     checks.shaped("fill_blocks", "user_group", user_group, (users,), np.int32)
     checks.shaped("fill_blocks", "item_group", item_group, (item_group.shape[0],), np.int32)
     checks.shaped("fill_blocks", "next_place", next_place, (groups, groups), np.int64)
+    if values.dtype not in (np.float32, np.float64):
+        raise TypeError(f"fill_blocks: values: expected float32 or float64, got {values.dtype}")
+    checks.shaped("fill_blocks", "values", values, values.shape[:1], values.dtype)
     for name, a in (("items", items), ("to_users", to_users), ("to_items", to_items)):
         checks.shaped("fill_blocks", name, a, values.shape, np.int32)
+    _index("fill_blocks", "user_group", user_group, groups)
+    _index("fill_blocks", "item_group", item_group, groups)
     checks.shaped("fill_blocks", "to_values", to_values, values.shape, values.dtype)
     checks.index("fill_blocks", "order", order, users)
     _index("fill_blocks", "items", items, item_group.shape[0])

@@ -159,6 +159,7 @@ def _check(
     checks.shaped("mf_sgd", "users", users, (n,), np.int32)
     checks.shaped("mf_sgd", "items", items, (n,), np.int32)
     checks.shaped("mf_sgd", "values", values, (n,), p.dtype)
+    checks.shaped("mf_sgd", "first", first, first.shape[:1], np.int64)
     checks.shaped("mf_sgd", "last", last, first.shape, np.int64)
     checks.shaped("mf_sgd", "loss", rest[-1], (first.shape[0], 2), np.float64)
 

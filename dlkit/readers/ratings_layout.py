@@ -131,7 +131,7 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]], columns: Co
     if rating >= len(first) or number(first[rating]) is not None or not first[rating]:
         return False
     numbers = [number(row[rating]) is not None for row in below if len(row) == len(first)]
-    return sum(numbers) * 2 > len(numbers)
+    return sum(numbers) * 2 >= len(numbers)
 
 
 def _place(

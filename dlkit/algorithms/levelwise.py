@@ -85,6 +85,7 @@ class LevelWise:
             else:
                 total = self._candidates_of_level()
                 if total == 0:
+                    self._tell_none_left()
                     break
                 chunk, counts = self._count_chunk()
             keep = counts >= self.min_count
@@ -96,6 +97,12 @@ class LevelWise:
             yield Found(
                 np.full(keep.sum(), chunk.shape[1], np.int32), counts[keep], chunk[keep].reshape(-1)
             )
+
+    def _tell_none_left(self) -> None:
+        if self.report and self._joined:
+            nothing = self._candidates
+            counts = np.zeros(0, np.int64)
+            self.report(Level(self.level, self._joined, nothing, counts, self._pruned, 0, self.min_count))
 
     def raise_to(self, min_count: int) -> None:
         """A higher threshold from now on: sets below it are no longer wanted."""

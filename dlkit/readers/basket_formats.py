@@ -18,6 +18,7 @@ _BASKET = re.compile(
     r"|注文|取引|伝票|会計|顧客|会員|番号"
 )
 _ITEM = re.compile(r"item|product|article|goods|stock|sku|description|name|品|商品|項目")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _WORDS = {WHITESPACE: "blanks", "\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 
 
@@ -92,6 +93,14 @@ def _names_pairs(row: list[str]) -> bool:
     return bool(_BASKET.search(row[0].lower()) and _ITEM.search(row[1].lower()))
 
 
+def _text_above_numbers(rows: list[list[str]]) -> bool:
+    """A first row of words over columns of which one is all numbers."""
+    width = min(len(rows[0]), 2)
+    columns = [[row[k] for row in rows[1:] if len(row) > k and row[k]] for k in range(width)]
+    words = not any(_NUMBER.fullmatch(cell) for cell in rows[0])
+    return words and any(c and all(_NUMBER.fullmatch(cell) for cell in c) for c in columns)
+
+
 def _look_like_pairs(rows: list[list[str]]) -> bool:
     """The first column repeats, and nothing in it is ever in the second."""
     first, second = {row[0] for row in rows}, {row[1] for row in rows}
@@ -103,7 +112,8 @@ def _pairs(rows: list[list[str]], delimiter: str, spec: Any, name: str) -> Layou
     if width < 2:
         raise DataError("pairs need two columns, found one", where=name, hint="name the --delimiter")
     named = isinstance(spec.basket, str) or isinstance(spec.item, str)
-    header = spec.header is True or (spec.header == "auto" and (named or _names_pairs([*rows[0], "", ""])))
+    looks = named or _names_pairs([*rows[0], "", ""]) or _text_above_numbers(rows)
+    header = spec.header is True or (spec.header == "auto" and looks)
     columns = []
     for wanted, otherwise in ((spec.basket, 0), (spec.item, 1)):
         column = otherwise if wanted is None else wanted

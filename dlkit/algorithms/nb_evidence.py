@@ -278,11 +278,7 @@ def evidence_for(recipe: Any, file: Rereadable, log: Callable[[str], None], base
     kind = recipe.data.format
     if kind == "auto":
         kind = "text" if looks_like_text(file.path, file.head()) else "table"
-        log(f"format: {kind} ({_reason(file.path, kind)})")
+        if kind == "text":
+            looks = "a folder for each class" if file.path.is_dir() else "lines of label<TAB>words"
+            log(f"format: text ({looks})")
     return TextEvidence(recipe, log, base) if kind == "text" else TableEvidence(recipe)
-
-
-def _reason(path: Path, kind: str) -> str:
-    if kind == "table":
-        return "not lines of label<TAB>words"
-    return "a folder for each class" if path.is_dir() else "lines of label<TAB>words"

@@ -121,6 +121,10 @@ class BayesNBRecipe(TrainingRecipe):
 
     @model_validator(mode="after")
     def _together(self) -> "BayesNBRecipe":
+        if self.device != "cpu":
+            raise ValueError(
+                "device: bayes-nb counts on the CPU, as fast as the text can be read; no GPU is used"
+            )
         if self.threshold is not None and self.positive is None:
             raise ValueError("threshold: of which class? give positive")
         if self.model == "complement" and self.alpha == 0:

@@ -6,7 +6,6 @@ depend on threads, machines or where a run was interrupted. Memory is bounded by
 
 import codecs
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -340,20 +339,17 @@ def _first_tabs(chunk: Texts) -> np.ndarray:
 def looks_like_text(path: Path, head: bytes) -> bool:
     """Whether a source is labelled text rather than a table: a folder, or lines `label<TAB>some words`.
 
-    head: the first bytes of the file. Text it is where each line has a tab, first fields repeat or hold no
-    blank, and what follows holds blanks in most lines.
+    head: the first bytes of the file. It is text where each line has a tab, and what
+    follows the first one holds blanks in most lines.
     """
     if path.is_dir():
         return True
-    with suppress(ValueError):
-        head = head.removeprefix(codecs.BOM_UTF8)
-        lines = [line for line in head.replace(b"\r", b"\n").split(b"\n") if line.strip()]
-        lines = (lines[:-1] if len(lines) > 1 and len(head) >= 1 << 16 else lines)[:200]
-        fields = [line.split(b"\t", 1) for line in lines]
-        if not fields or any(len(field) < 2 for field in fields):
-            return False
-        tabs = {line.count(b"\t") for line in lines}
-        if len(tabs) == 1 and tabs != {1}:
-            return False  # three columns or more, all alike: a table
-        return 2 * sum(b" " in text.strip() for _, text in fields) > len(fields)
-    return False
+    lines = head.removeprefix(codecs.BOM_UTF8).replace(b"\r", b"\n").split(b"\n")
+    whole = [line for line in (lines[:-1] if len(lines) > 1 else lines) if line.strip()][:200]
+    fields = [line.split(b"\t", 1) for line in whole]  # the last line may be cut off
+    if not fields or any(len(field) < 2 for field in fields):
+        return False
+    tabs = {line.count(b"\t") for line in whole}
+    if len(tabs) == 1 and tabs != {1}:
+        return False  # three columns or more, all alike: a table
+    return 2 * sum(b" " in text.strip() for _, text in fields) > len(fields)

@@ -15,6 +15,7 @@ from benchmarks.results import write_section
 
 ROWS = {
     "train-mlp": "row_train_mlp",
+    "gan": "row_gan",
     "train-mlp-cli": "row_train_mlp_cli",
     "split": "row_split",
     "startup": "row_startup",

@@ -82,7 +82,7 @@ class RatingsSpec(Spec):
         "random",
         description="What a number or share takes: random ratings, the latest of all (time), or that many "
         "of each user's, drawn (leave_out) or the latest (leave_latest).",
-        json_schema_extra={"flag": "--split"},
+        json_schema_extra={"flag": "--split-by"},
     )
     fold: FoldSpec | None = Field(
         None, description="Cross-validation: which fold is the test set; null: no folds."

@@ -22,6 +22,8 @@ class Run:
     write: Callable[[Path], None]
     batches: tuple[str, str] = ("batch=40", "batch=5")
     predicts: bool = True
+    feeds: bool = True
+    """Whether rows that would crowd the device are fed to it."""
 
 
 def _classes(folder: Path) -> None:
@@ -40,6 +42,24 @@ def _numbers(folder: Path) -> None:
     _table(folder, x, [f"{v:.6f}" for v in y])
 
 
+def _images(folder: Path) -> None:
+    """Bars, upright or lying, in 6×5 pixels of two colours, 83 rows."""
+    rng = np.random.default_rng(7)
+    label = rng.integers(0, 2, 83)
+    x = rng.uniform(0, 0.3, (83, 6, 5, 2))
+    for image, lying, at in zip(x, label, rng.integers(0, 5, 83), strict=True):
+        (image[at] if lying else image[:, at])[...] += 0.7
+    _table(folder, x.reshape(83, -1), [f"c{k}" for k in label])
+
+
+def _ratings(folder: Path) -> None:
+    """200 ratings of 20 users and 15 items."""
+    rng = np.random.default_rng(8)
+    cells = rng.permutation(300)[:200]
+    rows = [f"u{c // 15},i{c % 15},{rng.integers(1, 6)}" for c in cells.tolist()]
+    (folder / "data.csv").write_text("\n".join(["user,item,rating", *rows]) + "\n", encoding="utf-8")
+
+
 def _table(folder: Path, x: np.ndarray, last: list[str]) -> None:
     names = [f"x{j}" for j in range(x.shape[1])] + ["y"]
     rows = [",".join([*(f"{v:.6f}" for v in row), end]) for row, end in zip(x, last, strict=True)]
@@ -50,6 +70,49 @@ MLP = """\
 command: train-mlp
 data: {{train: data.csv, label: y, valid: 0.2, test: 0.1}}
 {more}
+epochs: 2
+batch: 20
+shards: 2
+seed: 4
+"""
+
+CNN = """\
+command: train-cnn
+data: {train: data.csv, label: y, shape: [6, 5, 2], valid: 0.2, test: 0.1}
+model:
+  - conv: {filters: 4, size: 3, pad: same, groups: 2}
+  - max_pool: {size: 2, stride: 1}
+  - local_contrast: 3
+  - residual: {layers: [{conv: {filters: 6, size: 3, pad: same, activation: identity}}, batch_norm]}
+  - average_pool: {size: 2, pad: 1}
+  - dropout: 0.2
+  - global_pool
+augment: {shift: 1, flip: horizontal, crop: {size: [5, 5]}}
+optimizer: {name: adam, lr: 0.02}
+epochs: 2
+batch: 20
+shards: 2
+seed: 4
+"""
+
+MF = """\
+command: mf
+data: {train: data.csv, valid: 0.2, test: 0.1}
+model: {name: svd, factors: 5, lr: 0.02, blocks: 2}
+ranking: null
+epochs: 2
+seed: 4
+"""
+
+GAN = """\
+command: gan
+data: {{train: data.csv, label: y, shape: [2, 2]}}
+latent: 3
+generator: [{{dense: 6}}, {{dense: {{units: 5, activation: identity}}}}, batch_norm, {{activation: relu}}]
+{more}
+optimizer: {{name: adam, lr: 0.002, beta1: 0.5}}
+grid: {{every: 3, rows: 2, columns: 2}}
+watch: {{samples: 60, modes: 3}}
 epochs: 2
 batch: 20
 shards: 2
@@ -75,5 +138,23 @@ RUNS = (
             "optimizer: {name: momentum, lr: 0.01, weight_decay: 0.001}"
         ),
         _numbers,
+    ),
+    Run("cnn classes", "train-cnn", CNN, _images),
+    Run("mf svd", "mf", MF, _ratings, ("model.blocks=1", "model.blocks=8"), feeds=False),
+    Run(
+        "gan",
+        "gan",
+        GAN.format(more="discriminator: [{dense: 6}, {dropout: 0.3}]\nlabel_smoothing: 0.1\nfakes: once"),
+        _classes,
+        predicts=False,
+    ),
+    Run(
+        "gan normalised",
+        "gan",
+        GAN.format(
+            more="discriminator: [{dense: 6}, batch_norm]\nloss: least_squares\ndiscriminator_steps: 2"
+        ),
+        _classes,
+        predicts=False,
     ),
 )

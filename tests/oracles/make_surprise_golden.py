@@ -3,8 +3,8 @@
     cd tests/oracles; python make_surprise_golden.py > surprise_golden.json
 
 Surprise goes through the ratings user by user, without shuffling; its first factors come from NumPy's
-RandomState(seed), which the test draws again. So both sides begin with the same numbers, see the ratings in the
-same order, and end with the same factors.
+RandomState(seed), which the test draws again. So both sides begin with the same numbers, see the ratings in
+the same order, and end with the same factors.
 """
 
 import json

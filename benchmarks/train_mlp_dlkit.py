@@ -3,13 +3,13 @@
 import platform
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
 from benchmarks.measure import say, step_seconds
 from benchmarks.mlp import Sizes, parser
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
-from dlkit.backend.threads import Team, hold_blas_at_one_thread
+from dlkit.backend.threads import ProductTeam, Team, hold_blas_at_one_thread
 from dlkit.nn.layers import Act, Dense, Sequential
 from dlkit.nn.optimizers import AdamSpec, build
 from dlkit.nn.parameter import Flat
@@ -20,12 +20,11 @@ from dlkit.ops.losses import softmax_cross_entropy
 def main() -> None:
     parse = parser(__doc__)
     parse.add_argument("--shards", type=int, help="parts of the batch (as many as threads)")
-    parse.add_argument("--blas", type=int, default=1, help="threads of each matrix product (1)")
+    parse.add_argument("--split", choices=("batch", "products"), default="products", help="what is cut")
     asked = parse.parse_args()
     sizes = Sizes(batch=asked.batch, width=asked.width)
     shards = asked.shards or asked.threads
     hold_blas_at_one_thread()
-    threadpool_limits(asked.blas, user_api="blas")
     backend, streams = open_backend("cpu"), Streams(1)
     a, b, c, k = sizes.layers
     model = Sequential(Dense(a, b, Act("relu")), Dense(b, c, Act("relu")), Dense(c, k))
@@ -33,7 +32,8 @@ def main() -> None:
     draw = np.random.default_rng(1)
     x = draw.random((sizes.batch, a), dtype=np.float32)
     y = draw.integers(0, k, sizes.batch)
-    with Team(asked.threads, shards) as team:
+    kind = ProductTeam if asked.split == "products" else Team
+    with kind(asked.threads, shards) as team:
         train = GradientStep(model, build(AdamSpec(), flat), backend, team, streams)
 
         def loss(tape, shard, rows):

@@ -36,7 +36,7 @@ class MinibatchTraining(RowNetwork):
     def worthwhile_shards(self, threads: int) -> int:
         self._lay_out()
         products = self.model.products(self.input_shape)
-        return worthwhile_shards(products, self._batch_rows(), threads)
+        return worthwhile_shards(products, self._batch_rows(), threads, self.recipe.split)
 
     def _batch_rows(self) -> int:
         rows, batch = len(self.data.train), self.recipe.batch

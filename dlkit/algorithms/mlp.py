@@ -34,6 +34,7 @@ class TrainMLP(Supervised):
 
     command = "train-mlp"
     Recipe = MLPRecipe
+    SPLIT = "products"
     EXAMPLES: ClassVar[str] = """\
   dlkit train-mlp data/digits.csv                         last column is the label
   dlkit train-mlp recipes/mlp-digits.yaml --lr 0.003 -o runs/try

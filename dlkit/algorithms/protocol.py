@@ -116,6 +116,8 @@ class Algorithm(ABC):
     SOURCE_KEY: ClassVar[str] = "data.train"
     """Recipe key that a data file given as SOURCE fills."""
     UNIT: ClassVar[str] = "examples"
+    SPLIT: ClassVar[str] = "batch"
+    """What `split: auto` means for this command: batch or products."""
     PREVIEWS: ClassVar[tuple[str, ...]] = ()
     """Names of the files that `previews` may give."""
     EXAMPLES: ClassVar[str] = ""

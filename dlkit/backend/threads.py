@@ -1,4 +1,4 @@
-"""A team of threads for the shards of a batch: fork, join, and a sum on which all shards agree.
+"""A team of threads for the shards of the work: fork, join, and a sum on which all shards agree.
 
 Shards, not threads, decide the arithmetic: whatever is summed over shards is summed in shard order,
 so a result has the same bits for any number of threads.
@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from dlkit.backend.cpus import granted_threads, hold_blas_at_one_thread
+import numpy as np
 
-__all__ = ["Team", "granted_threads", "hold_blas_at_one_thread"]
+from dlkit.backend.cpus import granted_threads, hold_blas_at_one_thread
+from dlkit.backend.lanes import Lanes, bands
+
+__all__ = ["ProductTeam", "Team", "granted_threads", "hold_blas_at_one_thread"]
 
 T = TypeVar("T")
 
@@ -28,10 +31,13 @@ def _held_lock() -> threading.Lock:
 class Team:
     """`shards` pieces of work at a time, at most `threads` of them running at once.
 
-    Every shard has its own thread (shard 0 the caller's), started at the first `map` and kept: waking one
-    costs some 10 microseconds. With fewer threads than shards a shard that waits in `all_sum`
-    gives its turn to another.
+    Every shard has its own thread (shard 0 the caller's), started at the first `map` and kept; for a while
+    after a `map` it is at hand without being woken (lanes.py). With fewer threads than shards a shard that
+    waits in `all_sum` gives its turn to another.
     """
+
+    product: Callable[[Any, Any, Any], Any] | None = None
+    """product(a, b, out): a matrix product cut into parts; None where the shards are cut otherwise."""
 
     def __init__(self, threads: int, shards: int) -> None:
         if threads < 1 or shards < 1:
@@ -39,6 +45,7 @@ class Team:
         self.shards = shards
         self.threads = min(threads, shards)
         self._turns = threading.Semaphore(self.threads) if self.threads < shards else None
+        self._lanes: Lanes | None = None
         # Raw locks, held until there is something to wake for: half the price of the Python-level semaphore.
         self._starts = [_held_lock() for _ in range(shards)]
         self._all_ended = _held_lock()
@@ -107,10 +114,14 @@ class Team:
         if self._closed:
             return
         self._closed = True
-        for start in self._starts[1:]:
-            start.release()
+        self._start_all()
         for worker in self._workers:
             worker.join()
+
+    @property
+    def hands(self) -> "Team":
+        """Who shares the work that no shard owns: the update of the parameters."""
+        return self
 
     def __enter__(self) -> "Team":
         return self
@@ -120,21 +131,16 @@ class Team:
 
     # -- one round ----------------------------------------------------------------------------
     def _run_all(self, fn: Callable[[int], T]) -> list[T]:
-        if not self._workers:
-            self._workers = [
-                threading.Thread(target=self._work, args=(s,), name=f"dlkit-shard-{s}", daemon=True)
-                for s in range(1, self.shards)
-            ]
-            for worker in self._workers:
-                worker.start()
+        self._hire()
         self._fn = fn
         self._results = [None] * self.shards
         self._errors = [None] * self.shards
         self._arrived = self._ended = 0
         self._abandoned = False
-        for start in self._starts[1:]:
-            start.release()
+        self._start_all()
         self._run_shard(0)
+        if self._lanes:
+            self._lanes.linger()
         interrupt = self._join()
         self._fn = None
         self._parts = [None] * self.shards
@@ -150,6 +156,26 @@ class Team:
             raise RuntimeError("a shard ended without the all_sum that another shard waits in")
         return self._results
 
+    def _hire(self) -> None:
+        """Start the workers, once."""
+        if self._workers:
+            return
+        if self._turns is None:  # all of them can run at once, so one of them may look instead of sleep
+            self._lanes = Lanes(self.shards)
+        self._workers = [
+            threading.Thread(target=self._work, args=(s,), name=f"dlkit-shard-{s}", daemon=True)
+            for s in range(1, self.shards)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def _start_all(self) -> None:
+        if self._lanes:
+            self._lanes.call()
+            return
+        for start in self._starts[1:]:
+            start.release()
+
     def _join(self) -> BaseException | None:
         """Wait for the other shards. Ctrl-C in between must not leave them running on our buffers."""
         interrupt = None
@@ -161,11 +187,17 @@ class Team:
                 interrupt = error
 
     def _work(self, shard: int) -> None:
+        lanes = self._lanes
         while True:
-            self._starts[shard].acquire()
+            if lanes:
+                lanes.attend(shard)
+            else:
+                self._starts[shard].acquire()
             if self._closed:
                 return
             self._run_shard(shard)
+            if lanes:
+                lanes.called(shard)
 
     def _run_shard(self, shard: int) -> None:
         if self._turns:
@@ -198,3 +230,42 @@ class Team:
         self._generation += 1
         self._round.notify_all()
         return total
+
+
+class ProductTeam(Team):
+    """One shard, whose matrix products are cut into `parts` bands that a team of hands shares.
+
+    For small batches this beats cutting the batch: the interpreter runs once instead of once a shard, and
+    there is one gradient instead of one a shard. The bits depend on `parts`, not on the number of threads.
+    """
+
+    def __init__(self, threads: int, parts: int) -> None:
+        super().__init__(1, 1)
+        self._hands = Team(threads, parts)
+        self.product = self._product if parts > 1 else None
+
+    @property
+    def hands(self) -> Team:
+        return self._hands
+
+    def close(self) -> None:
+        self._hands.close()
+        super().close()
+
+    def _product(self, a: Any, b: Any, out: Any) -> Any:
+        """out = a b; a (m, k), b (k, n), out (m, n). Returns out."""
+        hands = self._hands
+        m, n = out.shape
+        by_rows, band = bands(m, n, a.shape[1], hands.shards)
+        if not band:
+            return np.matmul(a, b, out=out)
+        hands._hire()
+        if hands._lanes and not hands._busy and hands._lanes.product(a, b, out, by_rows, band):
+            return out
+        for lo in range(0, m if by_rows else n, band):
+            mine = slice(lo, lo + band)
+            if by_rows:
+                np.matmul(a[mine], b, out=out[mine])
+            else:
+                np.matmul(a, b[:, mine], out=out[:, mine])
+        return out

@@ -24,8 +24,8 @@ ALIGNMENT = 2048
 """Pieces of the flat buffer start at multiples of this many numbers (unless weight decay cuts them)."""
 SMALL = 32 * ALIGNMENT
 NAMES_TOLD = 5
-WORTHWHILE = 16_000_000
-"""Multiplications that a shard should have to do in a step."""
+WORTHWHILE = {"batch": 16_000_000, "products": 6_000_000}
+"""Multiplications that a shard should have to do in a step, by what is split."""
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -48,14 +48,14 @@ def shard_rows(rows: int, shards: int, shard: int) -> slice:
     return slice(start, start + base + (shard < longer))
 
 
-def worthwhile_shards(products: int, rows: int, threads: int) -> int:
-    """How many shards a batch is worth: `threads`, or fewer where the pieces would be too small.
+def worthwhile_shards(products: int, rows: int, threads: int, split: str = "batch") -> int:
+    """How many shards a step is worth: `threads`, or fewer where the pieces would be too small.
 
     products: multiplications of one row's forward pass (for dense layers about the number of parameters).
     Backward costs twice as much again. Waking threads and adding gradients up costs as much as some
     16 million multiplications, measured on two cores.
     """
-    return max(min(threads, rows, 3 * products * rows // WORTHWHILE), 1)
+    return max(min(threads, rows, 3 * products * rows // WORTHWHILE[split]), 1)
 
 
 class GradientStep:
@@ -94,11 +94,12 @@ class GradientStep:
         self.flat = module.flat
         self.gradients = [self.flat.gradient() for _ in range(team.shards)]
         self.tapes = [
-            Tape(backend, g, owner=self.flat, all_sum=self._all_sum(s), shard=s)
+            Tape(backend, g, owner=self.flat, all_sum=self._all_sum(s), shard=s, product=team.product)
             for s, g in enumerate(self.gradients)
         ]
         pieces = self._pieces()
-        self._work = [pieces[s :: team.shards] for s in range(team.shards)]
+        hands = team.hands.shards
+        self._work = [pieces[s::hands] for s in range(hands)]
         self._squares = backend.zeros((len(pieces), 1), np.float64)
 
     def __call__(
@@ -170,7 +171,7 @@ class GradientStep:
     def _pieces(self) -> list[Piece]:
         """Slices of everything the update touches, made once. They depend on model and shards alone."""
         decay = self.optimizer.spec.weight_decay
-        share = -(-self.flat.size // self.team.shards)
+        share = -(-self.flat.size // self.team.hands.shards)
         block = max(-(-share // ALIGNMENT) * ALIGNMENT, ALIGNMENT)
         return [
             Piece(
@@ -194,12 +195,12 @@ class GradientStep:
                     piece.parts[0].__imul__(scale)
                 self.optimizer.update(piece._replace(parts=piece.parts[:1]) if added else piece, lr)
 
-        self.team.map(update)
+        self.team.hands.map(update)
         self.optimizer.finish(position)
 
     def _sum_and_clip(self) -> float:
         """Sum the shards' gradients into the first (and over machines); the factor that clips it."""
-        shards = self.team.shards
+        hands = self.team.hands
 
         def add_up(s: int) -> None:
             for piece in self._work[s]:
@@ -207,14 +208,14 @@ class GradientStep:
 
         def square(s: int) -> None:
             for k, piece in enumerate(self._work[s]):
-                squared_norm(piece.parts[0], self._squares[s + k * shards])
+                squared_norm(piece.parts[0], self._squares[s + k * hands.shards])
 
-        self.team.map(add_up)
+        hands.map(add_up)
         if self.comm:
             self.comm.all_sum(self.gradients[0])
         if self.clip is None:
             return 1.0
-        self.team.map(square)
+        hands.map(square)
         self.norm = math.sqrt(float(self.backend.to_host(self._squares).sum()))
         return self.clip / self.norm if self.norm > self.clip else 1.0
 

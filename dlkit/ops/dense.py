@@ -16,7 +16,7 @@ class Dense(Op):
         if x.shape[-1] != w.shape[0]:
             raise ValueError(f"dense: expected rows of {w.shape[0]} numbers, actual shape {x.shape}")
         x2 = x if x.ndim == 2 else ctx.contiguous(x).reshape(-1, w.shape[0])
-        y = ctx.xp.matmul(x2, w, out=ctx.empty((x2.shape[0], w.shape[1]), w.dtype))
+        y = ctx.matmul(x2, w, out=ctx.empty((x2.shape[0], w.shape[1]), w.dtype))
         bias_activation(y, b, slope, kind)
         ctx.save(x2, w, y, kind, slope)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[1])
@@ -24,7 +24,6 @@ class Dense(Op):
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
         x, w, y, kind, slope = ctx.saved
-        xp = ctx.xp
         dy = ctx.contiguous(dy).reshape(y.shape)
         db = ctx.grad_out(2)
         if kind == IDENTITY:
@@ -35,10 +34,10 @@ class Dense(Op):
             activation_gradient(y, dy, slope, kind, dz, db)
         dx = dw = None
         if ctx.needs[1]:
-            dw = xp.matmul(x.T, dz, out=ctx.grad_out(1))
+            dw = ctx.matmul(x.T, dz, out=ctx.grad_out(1))
         if ctx.needs[0]:
             dx = ctx.grad_out(0)
-            xp.matmul(dz, w.T, out=dx.reshape(x.shape))
+            ctx.matmul(dz, w.T, out=dx.reshape(x.shape))
         return dx, dw, db
 
 

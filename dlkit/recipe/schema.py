@@ -139,7 +139,12 @@ class TrainingRecipe(Spec):
     )
     shards: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto",
-        description="Parts a batch is cut into; the result depends on it, not on the number of threads.",
+        description="Parts the work is cut into; the result depends on it, not on the number of threads.",
+    )
+    split: Literal["auto", "batch", "products"] = Field(
+        "auto",
+        description="What is cut into shards: the rows of a batch, or each matrix product "
+        "(better for dense layers); auto: what suits the command.",
     )
     on_bad_row: Literal["error", "skip"] = Field(
         "error", description="What to do about an input row that cannot be read; skipped rows are counted."

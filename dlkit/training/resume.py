@@ -73,8 +73,8 @@ def differences(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
     missing = object()
     a, b = dict(_flat(new, "")), dict(_flat(old, ""))
     found = [key for key in {**a, **b} if a.get(key, missing) != b.get(key, missing)]
-    automatic = new.get("shards") == "auto"  # settled by the first run
-    return [key for key in found if key not in MAY_CHANGE and not (key == "shards" and automatic)]
+    automatic = {key for key in ("shards", "split") if new.get(key) == "auto"}  # settled by the first run
+    return [key for key in found if key not in MAY_CHANGE | automatic]
 
 
 def _flat(value: Any, place: str) -> Iterator[tuple[str, Any]]:

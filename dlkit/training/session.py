@@ -9,7 +9,7 @@ from dlkit.algorithms.protocol import Algorithm, Context
 from dlkit.backend import open_backend
 from dlkit.backend.machines import Alone, Comm
 from dlkit.backend.streams import Streams
-from dlkit.backend.threads import Team, granted_threads, hold_blas_at_one_thread
+from dlkit.backend.threads import ProductTeam, Team, granted_threads, hold_blas_at_one_thread
 from dlkit.errors import Interrupted
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training import environment
@@ -61,10 +61,16 @@ def open_context(
     threads = threads or own_threads(comm)
     if recipe.shards == "auto":  # one GPU is one shard: threads would only queue for it
         recipe = changed(recipe, shards=comm.broadcast(threads if backend.name == "cpu" else 1))
-    team = Team(threads, int(recipe.shards))
+    team = team_of(recipe, threads)
     log = display.note if display else (lambda line: None)
     detail = display.detail if display else (lambda line: None)
     return recipe, Context(backend, Streams(recipe.seed), team, base=base, log=log, detail=detail, comm=comm)
+
+
+def team_of(recipe: TrainingRecipe, threads: int) -> Team:
+    """Threads for the recipe's shards, of the batch or of each product."""
+    cuts_products = recipe.split == "products" and recipe.device == "cpu"
+    return (ProductTeam if cuts_products else Team)(threads, int(recipe.shards))
 
 
 def own_threads(comm: Comm) -> int:
@@ -82,9 +88,11 @@ def prepare(
 ) -> Prepared:
     """Read the data and build the model; nothing is written. Raises DataError with file:line."""
     if earlier:
-        recipe = changed(recipe, shards=earlier.recipe.shards)
+        recipe = changed(recipe, shards=earlier.recipe.shards, split=earlier.recipe.split)
     base = options.recipe_path.parent if options.recipe_path else None
     automatic = recipe.shards == "auto"
+    if recipe.split == "auto":
+        recipe = changed(recipe, split=algorithm.SPLIT if recipe.device == "cpu" else "batch")
     comm = comm or Alone()
     threads = options.threads or own_threads(comm)
     recipe, context = open_context(recipe, threads, display, base, comm)
@@ -106,10 +114,10 @@ def settle_shards(algorithm: Algorithm, threads: int) -> None:
     """Fewer shards than threads where the data and model, known now, are too small to share out."""
     context = algorithm.context
     shards = context.comm.broadcast(algorithm.worthwhile_shards(threads))
-    if shards != context.team.shards:
+    if shards != context.team.hands.shards:
         context.team.close()
-        context.team = Team(threads, shards)
         algorithm.recipe = changed(algorithm.recipe, shards=shards)
+        context.team = team_of(algorithm.recipe, threads)
 
 
 class Session:

@@ -8,7 +8,7 @@ import pytest
 
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
-from dlkit.backend.threads import Team
+from dlkit.backend.threads import ProductTeam, Team
 from dlkit.nn.layer_list import LAYERS, network
 from dlkit.nn.optimizers import OPTIMIZERS, build
 from dlkit.nn.parameter import Flat
@@ -71,6 +71,39 @@ def test_shards_cover_the_rows_in_order(rows: int, shards: int) -> None:
 )
 def test_small_work_is_not_shared_out(products: int, rows: int, threads: int, shards: int) -> None:
     assert worthwhile_shards(products, rows, threads) == shards
+
+
+def test_products_are_worth_sharing_out_sooner() -> None:
+    assert worthwhile_shards(40_000, 128, 2, "products") == 2
+    assert worthwhile_shards(40_000, 128, 2, "batch") == 1
+
+
+@pytest.mark.parametrize("optimizer", [{"name": "adam"}, {"name": "adam", "clip": 0.1, "weight_decay": 0.01}])
+def test_cut_products_train_alike_on_any_number_of_threads(optimizer: dict) -> None:
+    """Their bits depend on the parts; up to rounding they are those of whole products."""
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(128, 80)).astype("float32"), rng.integers(0, K, 128)
+
+    def weights(team: Team) -> np.ndarray:
+        backend, streams = open_backend("cpu"), Streams(3)
+        layers = [{"dense": 200}, "batch_norm", {"dropout": 0.2}, {"dense": 150}]
+        model = network([LAYERS.read(layer) for layer in layers], (80,), K)
+        flat = Flat.allocate(model, backend, streams)
+        spec = OPTIMIZERS.read(optimizer)
+        step = GradientStep(model, build(spec, flat, streams, 128), backend, team, streams, clip=spec.clip)
+
+        def loss(tape, shard, part):
+            total, *_ = softmax_cross_entropy(tape, model(tape, tape.constant(x[part])), y[part], 1 / 128)
+            return total, None
+
+        for k in range(1, 6):
+            step(128, loss, 0.01, (1, k))
+        team.close()
+        return flat.data
+
+    one, two, three = (weights(ProductTeam(threads, 3)) for threads in (1, 2, 3))
+    assert one.tobytes() == two.tobytes() == three.tobytes()
+    np.testing.assert_allclose(one, weights(Team(1, 1)), atol=2e-3)
 
 
 def test_loss_falls() -> None:

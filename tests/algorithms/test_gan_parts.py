@@ -118,7 +118,7 @@ def test_samples_like_the_data_are_not_collapsed(watch: Watch) -> None:
 def test_three_of_eight_modes_are_a_collapse(watch: Watch) -> None:
     seen = watch.look(ring(500, [0, 1, 2], np.random.default_rng(8))[0])
     assert (seen.hit, seen.classes_hit) == (3, 3)
-    assert seen.class_kl == pytest.approx(math.log(8 / 3), rel=0.05)
+    assert seen.class_kl == pytest.approx(math.log(8 / 3), rel=0.1)
     assert watch.collapsed(seen)
     told = watch.told(seen)
     assert "3 of 8 modes" in told and "3 of 8 classes" in told

@@ -3,7 +3,7 @@
 import platform
 
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmarks.measure import say, step_seconds
 from benchmarks.mlp import Sizes, parser
@@ -21,10 +21,12 @@ def main() -> None:
     parse = parser(__doc__)
     parse.add_argument("--shards", type=int, help="parts of the batch (as many as threads)")
     parse.add_argument("--split", choices=("batch", "products"), default="products", help="what is cut")
+    parse.add_argument("--blas", type=int, default=1, help="BLAS's own threads for each product (1)")
     asked = parse.parse_args()
     sizes = Sizes(batch=asked.batch, width=asked.width)
     shards = asked.shards or asked.threads
     hold_blas_at_one_thread()
+    threadpool_limits(asked.blas, user_api="blas")
     backend, streams = open_backend("cpu"), Streams(1)
     a, b, c, k = sizes.layers
     model = Sequential(Dense(a, b, Act("relu")), Dense(b, c, Act("relu")), Dense(c, k))

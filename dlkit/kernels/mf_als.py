@@ -53,17 +53,16 @@ def _als_solve_cpu(x, y, gram, ends, columns, values, alpha):
             for g in range(f + 1):
                 a[f, g] = gram[f, g]
         for n in range(ends[row], ends[row + 1]):
-            v = y[columns[n]]
+            c = np.uint32(columns[n])  # without a sign, no index counts from the end
             r = values[n]
             more = real(alpha) * abs(r)
             for f in range(k):
-                w = more * v[f]
-                line = a[f]
+                w = more * y[c, f]
                 for g in range(f + 1):
-                    line[g] += w * v[g]
+                    a[f, g] += w * y[c, g]
             if r > real(0):
                 for f in range(k):
-                    b[f] += np.float64((real(1) + more) * v[f])
+                    b[f] += np.float64((real(1) + more) * y[c, f])
         for f in range(k):
             for g in range(f + 1):
                 s = np.float64(a[f, g])
@@ -130,18 +129,17 @@ def _apply(gram, y, columns, values, begin, end, alpha, v, out):
     k = v.size
     for f in range(k):
         s = real(0)
-        line = gram[f]
         for g in range(k):
-            s += line[g] * v[g]
+            s += gram[f, g] * v[g]
         out[f] = s
     for n in range(begin, end):
-        w = y[columns[n]]
+        c = np.uint32(columns[n])  # without a sign, no index counts from the end
         dot = real(0)
         for f in range(k):
-            dot += w[f] * v[f]
+            dot += y[c, f] * v[f]
         dot *= real(alpha) * abs(values[n])
         for f in range(k):
-            out[f] += dot * w[f]
+            out[f] += dot * y[c, f]
 
 
 def _als_cg_cpu(x, y, gram, ends, columns, values, alpha, steps):
@@ -150,18 +148,17 @@ def _als_cg_cpu(x, y, gram, ends, columns, values, alpha, steps):
     residual, direction = np.empty(k, x.dtype), np.empty(k, x.dtype)
     image = np.empty(k, x.dtype)
     for row in range(x.shape[0]):
-        u = x[row]
         begin, end = ends[row], ends[row + 1]
+        u = x[row]
         _apply(gram, y, columns, values, begin, end, alpha, u, image)
         for f in range(k):
             residual[f] = -image[f]
         for n in range(begin, end):
             r = values[n]
             if r > real(0):
-                v = y[columns[n]]
-                c = real(1) + real(alpha) * r
+                c, sure = np.uint32(columns[n]), real(1) + real(alpha) * r
                 for f in range(k):
-                    residual[f] += c * v[f]
+                    residual[f] += sure * y[c, f]
         square = real(0)
         for f in range(k):
             direction[f] = residual[f]

@@ -42,27 +42,26 @@ def _nmf_rows_cpu(own, other, ends, columns, values, reg, out, errors):
     k = own.shape[1]
     above, below = np.empty(k, own.dtype), np.empty(k, own.dtype)
     for row in range(own.shape[0]):
-        p = own[row]
         weight = real(ends[row + 1] - ends[row]) * real(reg)
         for f in range(k):
             above[f] = real(0)
-            below[f] = weight * p[f]
+            below[f] = weight * own[row, f]
         squares, absolute = 0.0, 0.0
         for n in range(ends[row], ends[row + 1]):
-            q = other[columns[n]]
+            c = np.uint32(columns[n])  # without a sign, no index counts from the end
             r = values[n]
             estimate = real(0)
             for f in range(k):
-                estimate += p[f] * q[f]
+                estimate += own[row, f] * other[c, f]
             for f in range(k):
-                above[f] += r * q[f]
-                below[f] += estimate * q[f]
+                above[f] += r * other[c, f]
+                below[f] += estimate * other[c, f]
             e = np.float64(r - estimate)
             squares += e * e
             absolute += abs(e)
-        x = out[row]
         for f in range(k):
-            x[f] = p[f] * above[f] / below[f] if below[f] > real(0) else p[f]
+            x = own[row, f]
+            out[row, f] = x * above[f] / below[f] if below[f] > real(0) else x
         errors[row, 0] = squares
         errors[row, 1] = absolute
 

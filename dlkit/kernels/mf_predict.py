@@ -39,10 +39,10 @@ def _mf_predict_cpu(p, q, bu, bi, mu, users, items, out):
         if i >= 0:
             r += bi[i]
         if u >= 0 and i >= 0:
-            pu, qi = p[u], q[i]
+            row, column = np.uint32(u), np.uint32(i)  # without a sign, no index counts from the end
             dot = real(0)
             for f in range(k):
-                dot += pu[f] * qi[f]
+                dot += p[row, f] * q[column, f]
             r += dot
         out[n] = r
 

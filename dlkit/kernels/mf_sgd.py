@@ -58,11 +58,10 @@ def _mf_sgd_cpu(
     for b in range(first.size):
         squares, absolute = 0.0, 0.0
         for n in range(first[b], last[b]):
-            u, i = users[n], items[n]
-            pu, qi = p[u], q[i]
+            u, i = np.uint32(users[n]), np.uint32(items[n])  # without a sign, no index counts from the end
             dot = real(0)
             for f in range(k):
-                dot += pu[f] * qi[f]
+                dot += p[u, f] * q[i, f]
             e = values[n] - dot
             if biased:
                 e -= mean + bu[u] + bi[i]
@@ -71,14 +70,14 @@ def _mf_sgd_cpu(
             step = rate * e
             if sequential:
                 for f in range(k):
-                    x = keep * pu[f] + step * qi[f]
-                    pu[f] = x
-                    qi[f] = keep * qi[f] + step * x
+                    x, y = keep * p[u, f] + step * q[i, f], q[i, f]
+                    p[u, f] = x
+                    q[i, f] = keep * y + step * x
             else:
                 for f in range(k):
-                    x, y = pu[f], qi[f]
-                    pu[f] = keep * x + step * y
-                    qi[f] = keep * y + step * x
+                    x, y = p[u, f], q[i, f]
+                    p[u, f] = keep * x + step * y
+                    q[i, f] = keep * y + step * x
             squares += np.float64(e) * np.float64(e)
             absolute += abs(np.float64(e))
         loss[b, 0] = squares

@@ -59,50 +59,49 @@ def _svdpp_users_cpu(p, q, y, bu, bi, order, ends, items, values, mu, lr, reg, l
     k = p.shape[1]
     mean, rate, keep = real(mu), real(lr), real(1.0 - lr * reg)
     rate_bias, keep_bias = real(lr_bias), real(1.0 - lr_bias * reg_bias)
-    z = np.empty(k, p.dtype)
-    a = np.empty(k, p.dtype)
+    x, z, a = np.empty(k, p.dtype), np.empty(k, p.dtype), np.empty(k, p.dtype)
     squares, absolute = 0.0, 0.0
     for m in range(order.size):
-        u = order[m]
-        begin, end = ends[u], ends[u + 1]
+        u = np.uint64(order[m])  # without a sign, no index counts from the end
+        begin, end = ends[u], ends[u + np.uint64(1)]
         if begin == end:
             continue
         root = real(1.0 / np.sqrt(end - begin))
-        pu = p[u]
         for f in range(k):
-            z[f] = real(0)
-            a[f] = real(0)
+            x[f], z[f], a[f] = p[u, f], real(0), real(0)
         for n in range(begin, end):
-            yj = y[items[n]]
+            j = np.uint32(items[n])
             for f in range(k):
-                z[f] += yj[f]
+                z[f] += y[j, f]
         for f in range(k):
             z[f] *= root
-        shrunk = real(1)
+        shrunk, bias = real(1), bu[u]
         for n in range(begin, end):
-            i = items[n]
-            qi = q[i]
+            i = np.uint32(items[n])
             dot = real(0)
             for f in range(k):
-                dot += qi[f] * (pu[f] + z[f])
-            e = values[n] - (mean + bu[u] + bi[i] + dot)
-            bu[u] = keep_bias * bu[u] + rate_bias * e
+                dot += q[i, f] * (x[f] + z[f])
+            e = values[n] - (mean + bias + bi[i] + dot)
+            bias = keep_bias * bias + rate_bias * e
             bi[i] = keep_bias * bi[i] + rate_bias * e
             step = rate * e
             shared = step * root
             for f in range(k):
-                x, v, s = pu[f], qi[f], z[f]
-                pu[f] = keep * x + step * v
-                qi[f] = keep * v + step * (x + s)
+                v, s, w = q[i, f], z[f], x[f]
+                x[f] = keep * w + step * v
+                q[i, f] = keep * v + step * (w + s)
                 z[f] = keep * s + step * v
                 a[f] = keep * a[f] + shared * v
             shrunk *= keep
             squares += np.float64(e) * np.float64(e)
             absolute += abs(np.float64(e))
+        bu[u] = bias
+        for f in range(k):
+            p[u, f] = x[f]
         for n in range(begin, end):
-            yj = y[items[n]]
+            j = np.uint32(items[n])
             for f in range(k):
-                yj[f] = shrunk * yj[f] + a[f]
+                y[j, f] = shrunk * y[j, f] + a[f]
     loss[0] = squares
     loss[1] = absolute
 
@@ -120,6 +119,7 @@ def _check(
     checks.shaped("svdpp_users", "ends", ends, (rows + 1,), np.int64)
     checks.shaped("svdpp_users", "items", items, values.shape, np.int32)
     checks.shaped("svdpp_users", "values", values, (values.shape[0],), p.dtype)
+    checks.shaped("svdpp_users", "loss", rest[-1], (2,), np.float64)
     checks.index("svdpp_users", "order", order, rows)
 
 
@@ -141,16 +141,15 @@ def _implicit_sums_cpu(y, ends, items, z):
     real = y.dtype.type
     k = y.shape[1]
     for u in range(z.shape[0]):
-        zu = z[u]
         for f in range(k):
-            zu[f] = real(0)
+            z[u, f] = real(0)
         for n in range(ends[u], ends[u + 1]):
-            yj = y[items[n]]
+            j = np.uint32(items[n])
             for f in range(k):
-                zu[f] += yj[f]
+                z[u, f] += y[j, f]
         root = real(1.0 / np.sqrt(max(ends[u + 1] - ends[u], 1)))
         for f in range(k):
-            zu[f] *= root
+            z[u, f] *= root
 
 
 def _check_sums(y: Any, ends: Any, items: Any, z: Any) -> None:

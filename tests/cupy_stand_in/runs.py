@@ -119,6 +119,19 @@ shards: 2
 seed: 4
 """
 
+VAE = """\
+command: vae
+data: {{train: data.csv, label: y, shape: [{shape}], valid: 0.2, test: 0.1}}
+encoder: [{encoder}]
+latent: 2
+{more}
+optimizer: {{name: adam, lr: 0.02}}
+epochs: 2
+batch: 20
+shards: 2
+seed: 4
+"""
+
 RUNS = (
     Run(
         "mlp classes",
@@ -140,6 +153,23 @@ RUNS = (
         _numbers,
     ),
     Run("cnn classes", "train-cnn", CNN, _images),
+    Run(
+        "vae",
+        "vae",
+        VAE.format(shape="2, 2", encoder="{dense: 9}, {dropout: 0.2}", more="binarize: true\nbeta: 0.5"),
+        _classes,
+    ),
+    Run(
+        "vae of images",
+        "vae",
+        VAE.format(
+            shape="6, 5, 2",
+            encoder="{conv: {filters: 4, size: 3, stride: [2, 1], pad: same}}, batch_norm",
+            more="likelihood: gaussian\ndecoder: [{dense: 60}, {reshape: [3, 5, 4]}, "
+            "{conv_transpose: {filters: 2, size: 3, stride: [2, 1], pad: same, activation: identity}}]",
+        ),
+        _images,
+    ),
     Run("mf svd", "mf", MF, _ratings, ("model.blocks=1", "model.blocks=8"), feeds=False),
     Run(
         "gan",

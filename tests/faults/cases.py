@@ -37,4 +37,20 @@ CASES = [
         ["train-mlp", "data/digits.csv", "--epochs", "3", "--valid", "0.1"],
         asks=[["inspect"], ["predict", "data/digits.csv"]],
     ),
+    Case(
+        ["train-cnn", "recipes/lenet-digits.yaml", "--epochs", "3", "--set", "augment.shift=1"],
+        asks=[["inspect"], ["predict", "data/digits.csv"]],
+    ),
+    Case(
+        ["vae", "recipes/vae-digits.yaml", "--epochs", "6", "--valid", "0.1"],
+        asks=[["inspect"], ["predict", "data/digits.csv"], ["evaluate"], ["sample", "-n", "4"]],
+    ),
+    Case(
+        ["gan", "recipes/gan-digits.yaml", "--epochs", "3", "--set", "grid.every=20"],
+        asks=[["inspect"], ["evaluate", "-n", "200"]],
+    ),
+    Case(
+        ["bayes-nb", "data/spam-table.csv", "--model", "bernoulli", "--test", "0.2"],
+        asks=[["inspect"], ["predict", "data/spam-table.csv"], ["evaluate"]],
+    ),
 ]

@@ -18,8 +18,10 @@ ROWS = {
     "gan": "row_gan",
     "train-mlp-cli": "row_train_mlp_cli",
     "split": "row_split",
+    "bayes-nb": "row_bayes_nb",
     "startup": "row_startup",
     "cost": "row_cost",
+    "apriori": "row_apriori",
 }
 
 

@@ -1,4 +1,4 @@
-"""The corpus of the bayes-nb row: 20 newsgroups where DLKIT_DATA has them, else text drawn from Zipf's law."""
+"""The corpus of the bayes-nb row: 20 newsgroups where DLKIT_DATA has them, else drawn by Zipf's law."""
 
 import os
 import tarfile

@@ -18,7 +18,9 @@ def main() -> None:
 
     def train(source: str, threads: int) -> BayesNB:
         recipe = BayesNB.Recipe.model_validate({"data": {"train": source, "encoding": "latin-1"}})
-        made = BayesNB(recipe, Context(open_backend("cpu", dtype="float64"), Streams(1), Team(threads, threads)))
+        made = BayesNB(
+            recipe, Context(open_backend("cpu", dtype="float64"), Streams(1), Team(threads, threads))
+        )
         made.read_data()
         made.build()
         for _ in made.train_epoch(1):

@@ -4,10 +4,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.measure import say
+import sklearn
 from sklearn.datasets import load_files
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.naive_bayes import MultinomialNB
+
+from benchmarks.measure import say
 
 
 def main() -> None:
@@ -17,12 +19,16 @@ def main() -> None:
         data = load_files(source, encoding="latin-1", shuffle=False)
         texts, labels = data.data, data.target
     else:
-        with open(source, encoding="latin-1") as lines:
+        with Path(source).open(encoding="latin-1") as lines:
             labels, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
     vectoriser = CountVectorizer()
     counts = vectoriser.fit_transform(texts)
     MultinomialNB().fit(counts, labels)
-    say(train_seconds=time.perf_counter() - began, features=counts.shape[1])
+    say(
+        train_seconds=time.perf_counter() - began,
+        features=counts.shape[1],
+        versions={"scikit-learn": sklearn.__version__},
+    )
 
 
 if __name__ == "__main__":

@@ -232,7 +232,7 @@ class TextScores:
         self.vocabulary, self.tokeniser, self.model = counts.vocabulary, tokeniser, model
         self.once = binary or model == "bernoulli"
         words = len(counts.vocabulary)
-        n = counts.counts[:words].astype(np.float64)
+        n = counts.counts[:words]
         self.base = np.zeros(n.shape[1])
         """(C,) log P of a text without any known word."""
         if model == "bernoulli":

@@ -17,9 +17,21 @@ Array = np.ndarray
 
 def multinomial(counts: Array, alpha: float) -> Array:
     """log P(f|c), (F, C) (McCallum & Nigam 1998, eq. 6, with alpha for 1)."""
-    smoothed = counts + alpha
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(smoothed) - np.log(smoothed.sum(0))
+        total = np.log(counts.sum(0, dtype=np.float64) + alpha * len(counts))
+        return _log_counts(counts, alpha) - total
+
+
+def _log_counts(counts: Array, alpha: float) -> Array:
+    """log(counts + alpha); small whole counts, of which there are very many, are looked up."""
+    if counts.dtype.kind != "i":
+        return np.log(counts + alpha)
+    limit = min(int(counts.max(initial=0)), 1 << 12) + 1
+    table = np.log(np.arange(limit, dtype=np.float64) + alpha)
+    logs = table[np.minimum(counts, limit - 1)]
+    large = counts >= limit
+    logs[large] = np.log(counts[large] + alpha)
+    return logs
 
 
 def complement(counts: Array, alpha: float, norm: bool) -> Array:

@@ -5,6 +5,7 @@ depend on threads, machines or where a run was interrupted. Memory is bounded by
 """
 
 import codecs
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ LONGEST = 64 << 20
 KEPT = 128 << 20
 """A smaller source is kept in memory between two readings."""
 TAB, NEWLINE, RETURN = 9, 10, 13
+GZIP = b"\x1f\x8b"
 NONE = -1
 """The label of a document without one, or of a class that is not known."""
 
@@ -267,19 +269,21 @@ class TextSource:
         parts: list[bytes] = []
         files: list[str] = []
         codes: list[int] = []
+        known: dict[str, int] = {}
         size = 0
         for label, path in self.members():
             try:
-                data = self._utf8(without_bom(read_bytes(path), str(path)), str(path), 1)
-                code = self._code(label, str(path))
+                data = self._utf8(without_bom(_content(path), path), path, 1)
+                if label not in known:
+                    known[label] = self._code(label, path)
             except DataError as error:
                 if self.on_bad_row == "error":
                     raise
                 self._skip(str(error))
                 continue
             parts.append(data)
-            files.append(str(path))
-            codes.append(code)
+            files.append(path)
+            codes.append(known[label])
             size += len(data)
             if size >= CHUNK:
                 yield self._joined(parts, files, codes)
@@ -287,22 +291,25 @@ class TextSource:
         if parts:
             yield self._joined(parts, files, codes)
 
-    def members(self) -> Iterator[tuple[str, Path]]:
+    def members(self) -> Iterator[tuple[str, str]]:
         """(class, file) of each document, both in the order of their names; hidden files are none.
 
         Files that stand beside the class folders belong to no class and are left out, except where the
         documents need no label.
         """
-        for entry in sorted(self.path.iterdir(), key=lambda path: path.name):
-            if entry.name.startswith("."):
-                continue
+        with os.scandir(self.path) as found:
+            entries = sorted(
+                (entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name
+            )
+        for entry in entries:
             if entry.is_dir():
-                inside = (path for path in entry.rglob("*") if path.is_file())
-                for path in sorted(inside):
-                    if not path.name.startswith("."):
-                        yield entry.name, path
+                for parent, folders, names in os.walk(entry.path):
+                    folders[:] = sorted(name for name in folders if not name.startswith("."))
+                    for name in sorted(names):
+                        if not name.startswith("."):
+                            yield entry.name, os.path.join(parent, name)  # noqa: PTH118 - a Path costs more than the file
             elif not self.labelled:
-                yield "", entry
+                yield "", entry.path
 
     def empty_classes(self) -> list[str]:
         """Folders without any document."""
@@ -328,6 +335,16 @@ class TextSource:
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
         data = np.frombuffer(b"".join(parts), np.uint8)
         return Texts(self.name, data, starts, ends, np.array(codes, np.int64), None, files)
+
+
+def _content(path: str) -> bytes:
+    """A document of its own, decompressed if it is gzip: read at once, for there may be very many."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+            data = file.read()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", where=path) from error
+    return read_bytes(Path(path)) if data[:2] == GZIP else data
 
 
 def _first_tabs(chunk: Texts) -> np.ndarray:

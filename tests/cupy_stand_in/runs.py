@@ -188,3 +188,8 @@ RUNS = (
         predicts=False,
     ),
 )
+
+HOST_ONLY = {
+    "bayes-nb": "data: {train: data.csv}",
+}
+"""Commands that have nothing for a GPU to do, with a recipe: --gpu is refused in one line."""

@@ -99,7 +99,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-bayes-nb bench-gan bench-startup bench-cost  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-bayes-nb bench-gan bench-startup bench-cost bench-apriori  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli

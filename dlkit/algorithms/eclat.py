@@ -8,7 +8,9 @@ diffsets" (2003). With t(X) the baskets that hold X, in the class of prefix P:
 
 A task is a path of items, ascending; it finds every frequent set that begins with the path. It first looks up
 the baskets that hold the path and counts what follows in them (the "occurrence deliver" of Uno's LCM, 2004):
-bitmaps are made of those baskets alone, so on sparse data they are a few words long.
+bitmaps are made of those baskets alone, so on sparse data they are a few words long. An item that is in every
+basket of a set (a perfect extension: Borgelt's name) is set aside: each larger set exists with and without it, of
+the same support.
 """
 
 # What numba compiles has no annotations.
@@ -41,7 +43,8 @@ class Eclat:
         self._local = np.full(items, -1, np.int64)
         self._pool = np.empty(1 << 16, np.int64)
         self._members = np.empty((4, 4 * items + 16), np.int64)
-        self._levels = np.empty((6, self.deepest + 1), np.int64)
+        self._levels = np.empty((7, self.deepest + 1), np.int64)
+        self._perfect = np.empty((2, items + self.deepest + 2), np.int64)
         self._mine = compiled(_tasks)
 
     @property
@@ -57,7 +60,7 @@ class Eclat:
             done, status = self._mine(
                 data.rows, data.row_starts, data.tids, data.tid_starts, data.places, tasks.members, tasks.starts,
                 done, room, self.min_count, self.max_length, self._occurrences, self._counts, self._local,
-                self._pool, self._members, self._levels, out.lengths, out.counts, out.members, out.at,
+                self._pool, self._members, self._levels, self._perfect, out.lengths, out.counts, out.members, out.at,
                 self.diffset_cost,
             )  # fmt: skip
             if status == _NO_POOL:
@@ -69,7 +72,7 @@ class Eclat:
 
 
 def _tasks(rows, row_starts, tids, tid_starts, places, paths, path_starts, done, path, min_count, max_length,
-           occurrences, counts, local, pool, members, levels, lengths, supports, flat, at, diffset_cost):  # fmt: skip
+           occurrences, counts, local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost):  # fmt: skip
     """Tasks from number `done` on. Returns (tasks done, status)."""
     for task in range(done, path_starts.size - 1):
         length = path_starts[task + 1] - path_starts[task]
@@ -77,7 +80,7 @@ def _tasks(rows, row_starts, tids, tid_starts, places, paths, path_starts, done,
         sets, size, budget = at
         status = _task(
             rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences, counts,
-            local, pool, members, levels, lengths, supports, flat, at, diffset_cost,
+            local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost,
         )  # fmt: skip
         if status != DONE:
             at[0], at[1] = sets, size
@@ -89,54 +92,78 @@ def _tasks(rows, row_starts, tids, tid_starts, places, paths, path_starts, done,
 
 _NO_POOL, _NO_MEMBERS = 3, 4
 _ITEM, _SUPPORT, _WHERE, _LENGTH = range(4)
-_BEGIN, _END, _CURSOR, _POOL_TOP, _MODE, _WORDS = range(6)
+_BEGIN, _END, _CURSOR, _POOL_TOP, _MODE, _WORDS, _PERFECT = range(7)
 
 
 def _task(rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences, counts,
-          local, pool, members, levels, lengths, supports, flat, at, diffset_cost):  # fmt: skip
+          local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost):  # fmt: skip
     """All frequent sets beginning with path[:length]."""
     found = occurrences_of(rows, row_starts, tids, tid_starts, places, path, length, occurrences)
     if found < min_count:
         return DONE
-    if not emit(path, length, found, lengths, supports, flat, at):
+    at[2] -= count_following(rows, occurrences, found, counts)
+    first, words, size, aside = path[length - 1] + 1, (found + 63) >> 6, 0, 0
+    for item in range(first, counts.size):
+        if counts[item] == found:
+            perfect[0, aside] = item
+            aside += 1
+        elif counts[item] >= min_count:
+            local[item] = size * words
+            size += 1
+    status = _NO_POOL if size * words > pool.size else _NO_MEMBERS if size > members.shape[1] else DONE
+    for item in range(first, counts.size):
+        if local[item] >= 0 and status == DONE:
+            k = local[item] // words
+            members[_ITEM, k], members[_SUPPORT, k] = item, counts[item]
+            members[_WHERE, k], members[_LENGTH, k] = local[item], words
+        elif status != DONE:
+            local[item] = -1
+        counts[item] = 0
+    if status != DONE:
+        return status
+    _fill(rows, occurrences, found, local, pool[: size * words])
+    for k in range(size):
+        local[members[_ITEM, k]] = -1
+    if not _emit_with(path, length, found, max_length, perfect, aside, lengths, supports, flat, at):
         return FULL
     if length >= max_length:
         return DONE
-    at[2] -= count_following(rows, occurrences, found, counts)
-    words = (found + 63) >> 6
-    size = frequent = 0
-    for item in range(path[length - 1] + 1, counts.size):
-        if counts[item] >= min_count:
-            frequent += 1
-    status = DONE
-    if frequent * words > pool.size:
-        status = _NO_POOL
-    elif frequent > members.shape[1]:
-        status = _NO_MEMBERS
-    for item in range(path[length - 1] + 1, counts.size):
-        if counts[item] >= min_count and status == DONE:
-            members[_ITEM, size], members[_SUPPORT, size] = item, counts[item]
-            members[_WHERE, size], members[_LENGTH, size] = size * words, words
-            local[item] = size * words
-            size += 1
-        counts[item] = 0
-    if status != DONE or size == 0:
-        return status
-    pool[: size * words] = 0
-    for k in range(found):
-        for at_row in range(occurrences[0, k], occurrences[1, k]):
-            where = local[rows[at_row]]
-            if where >= 0:
-                pool[where + (k >> 6)] |= np.int64(1) << np.int64(k & 63)
-    for k in range(size):
-        local[members[_ITEM, k]] = -1
-    levels[_BEGIN, 0], levels[_END, 0], levels[_CURSOR, 0] = 0, size, 0
-    levels[_POOL_TOP, 0], levels[_MODE, 0], levels[_WORDS, 0] = size * words, BITMAPS, words
-    return _descend(path, length, min_count, max_length, pool, members, levels, lengths, supports, flat, at,
+    levels[:, 0] = (0, size, 0, size * words, BITMAPS, words, aside)
+    return _descend(path, length, min_count, max_length, pool, members, levels, perfect, lengths, supports, flat, at,
                     diffset_cost)  # fmt: skip
 
 
-def _descend(path, length, min_count, max_length, pool, members, levels, lengths, supports, flat, at,
+def _fill(rows, occurrences, found, local, bits):
+    """Set bit k of each local item's bitmap where the item follows in the k-th basket."""
+    bits[:] = 0
+    for k in range(found):
+        for p in range(occurrences[0, k], occurrences[1, k]):
+            where = local[rows[p]]
+            if where >= 0:
+                bits[where + (k >> 6)] |= np.int64(1) << np.int64(k & 63)
+
+
+def _emit_with(path, length, support, max_length, perfect, aside, lengths, supports, flat, at):
+    """path[:length], alone and with every choice of the items set aside; False where there is no room."""
+    if not emit(path, length, support, lengths, supports, flat, at):
+        return False
+    k = 0
+    perfect[1, 0] = 0
+    while k >= 0:
+        c = perfect[1, k]
+        if c == aside or length + k >= max_length:
+            k -= 1
+            continue
+        path[length + k] = perfect[0, c]
+        if not emit(path, length + k + 1, support, lengths, supports, flat, at):
+            return False
+        perfect[1, k] = c + 1
+        k += 1
+        perfect[1, k] = c + 1
+    return True
+
+
+def _descend(path, length, min_count, max_length, pool, members, levels, perfect, lengths, supports, flat, at,
              diffset_cost):  # fmt: skip
     """Depth first: level d holds the class of path[: length + d]; its members are extended in turn."""
     d = 0
@@ -147,28 +174,31 @@ def _descend(path, length, min_count, max_length, pool, members, levels, lengths
             continue
         levels[_CURSOR, d] = a + 1
         path[length + d] = members[_ITEM, a]
-        if not emit(path, length + d + 1, members[_SUPPORT, a], lengths, supports, flat, at):
+        size, grown = length + d + 1, False
+        levels[_PERFECT, d + 1] = levels[_PERFECT, d]
+        if size < max_length and a + 1 < levels[_END, d]:
+            if at[2] < 0:
+                return TOO_LONG
+            if 2 * levels[_END, d] - a > members.shape[1]:
+                return _NO_MEMBERS
+            if levels[_MODE, d] == BITMAPS:
+                top = _bitmap_class(d, a, min_count, pool, members, levels, perfect, diffset_cost)
+                at[2] -= (levels[_END, d] - a) * levels[_WORDS, d]
+            else:
+                top = _diffset_class(d, a, min_count, pool, members, levels, perfect)
+                at[2] -= 8 * (levels[_END, d] - a) + top - levels[_POOL_TOP, d]
+            if top < 0:
+                return _NO_POOL
+            grown = levels[_END, d + 1] > levels[_BEGIN, d + 1]
+        support, aside = members[_SUPPORT, a], levels[_PERFECT, d + 1]
+        if not _emit_with(path, size, support, max_length, perfect, aside, lengths, supports, flat, at):
             return FULL
-        if length + d + 1 >= max_length or a + 1 == levels[_END, d]:
-            continue
-        if at[2] < 0:
-            return TOO_LONG
-        if levels[_END, d] + levels[_END, d] - a > members.shape[1]:
-            return _NO_MEMBERS
-        if levels[_MODE, d] == BITMAPS:
-            top = _bitmap_class(d, a, min_count, pool, members, levels, diffset_cost)
-            at[2] -= (levels[_END, d] - a) * levels[_WORDS, d]
-        else:
-            top = _diffset_class(d, a, min_count, pool, members, levels)
-            at[2] -= 8 * (levels[_END, d] - a) + top - levels[_POOL_TOP, d]
-        if top < 0:
-            return _NO_POOL
-        if levels[_END, d + 1] > levels[_BEGIN, d + 1]:
+        if grown:
             d += 1
     return DONE
 
 
-def _bitmap_class(d, a, min_count, pool, members, levels, diffset_cost):
+def _bitmap_class(d, a, min_count, pool, members, levels, perfect, diffset_cost):
     """The class of member a of level d, as level d + 1. Returns the pool's new top, -1 if it is too small."""
     begin = levels[_END, d]
     size, differences, words = begin, 0, levels[_WORDS, d]
@@ -178,7 +208,10 @@ def _bitmap_class(d, a, min_count, pool, members, levels, diffset_cost):
         support = np.int64(0)
         for w in range(words):
             support += popcount(np.uint64(left[w] & right[w]))
-        if support >= min_count:
+        if support == members[_SUPPORT, a]:
+            perfect[0, levels[_PERFECT, d + 1]] = members[_ITEM, b]
+            levels[_PERFECT, d + 1] += 1
+        elif support >= min_count:
             members[_ITEM, size], members[_SUPPORT, size] = members[_ITEM, b], support
             members[_LENGTH, size] = b
             differences += members[_SUPPORT, a] - support
@@ -211,7 +244,7 @@ def _bitmap_class(d, a, min_count, pool, members, levels, diffset_cost):
     return top
 
 
-def _diffset_class(d, a, min_count, pool, members, levels):
+def _diffset_class(d, a, min_count, pool, members, levels, perfect):
     """The same for a class of diffsets: what is in that of b and not in that of a."""
     begin = levels[_END, d]
     size, top = begin, levels[_POOL_TOP, d]
@@ -228,7 +261,10 @@ def _diffset_class(d, a, min_count, pool, members, levels):
                 pool[where] = value
                 where += 1
         support = members[_SUPPORT, a] - (where - least)
-        if support >= min_count:
+        if where == least:
+            perfect[0, levels[_PERFECT, d + 1]] = members[_ITEM, b]
+            levels[_PERFECT, d + 1] += 1
+        elif support >= min_count:
             members[_ITEM, size], members[_SUPPORT, size] = members[_ITEM, b], support
             members[_WHERE, size], members[_LENGTH, size] = least, where - least
             size += 1

@@ -127,10 +127,10 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]
 def test_items_of_body_and_head_and_left_out(some: tuple[Path, list[list[str]]]) -> None:
     path, baskets = some
     whole = rules_of(mined(path, "eclat", min_support=0.1, min_confidence=0.5))
-    may = {"body": {"i1", "i2", "i3"}, "head": {"i0", "i4"}}
+    may = {"body": {"i1", "i2", "i3"}, "head": {"i0", "i4", "i5", "i6", "i7"}}
     expected = {(b, h) for b, h in whole if b <= may["body"] and h <= may["head"]}
     keys = {name: sorted(items) for name, items in may.items()}
-    assert expected and set(rules_of(mined(path, "eclat", min_support=0.1, **keys))) == expected
+    assert expected and set(rules_of(mined(path, "eclat", min_support=0.1, min_confidence=0.5, **keys))) == expected
     only = mined(path, "eclat", min_support=0.1, head="i4")
     assert {h for _, h in rules_of(only)} == {frozenset({"i4"})}
     without = mined(path, "eclat", min_support=0.1, exclude=["i4", "i1"])
@@ -167,7 +167,7 @@ def test_the_best_rules_are_those_of_all(some: tuple[Path, list[list[str]]]) -> 
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({"max_sets": 20}, "more than 20 item sets are in .* raise min_support.*max_sets"),
+        ({"max_sets": 20}, "more than 20 item sets are in .*raise min_support.*max_sets"),
         ({"max_rules": 20}, "more than 20 rules .*min_confidence.*max_rules"),
         ({"max_mem": 2000}, "more than the 2.0 kB that may be used.*max_mem"),
     ],

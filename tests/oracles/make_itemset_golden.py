@@ -55,8 +55,16 @@ def least(support: float, n: int) -> int:
 
 
 def item_sets(baskets: list[list[str]], count: int, target: str = "s") -> dict[str, object]:
-    """Their number by length, and a digest of them all with their counts."""
+    """Their number by length, and a digest of them all with their counts.
+
+    PyFIM 6.28 does not report the set of one item that is in every basket (item 85 of mushroom), though it
+    reports that item's larger sets; here it is put in.
+    """
     found = fim.eclat(baskets, target=target, supp=-count, report="a")
+    everywhere = set.intersection(*map(set, baskets))
+    reported = {items[0] for items, _ in found if len(items) == 1}
+    if target != "m" and len(everywhere) == 1 and not everywhere <= reported:
+        found.append((tuple(everywhere), len(baskets)))
     lengths: dict[str, int] = {}
     for items, _ in found:
         lengths[str(len(items))] = lengths.get(str(len(items)), 0) + 1

@@ -1,0 +1,63 @@
+"""Row apriori: frequent item sets of three FIMI files, reading included, against PyFIM and mlxtend."""
+
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.options import Options, Section, heard, versions
+from benchmarks.pairs import Contender, Run, alternate, median_of, run, speed_ratio
+from benchmarks.results import seconds_text, table
+
+OURS, PYFIM, MLXTEND = "dlkit apriori", "PyFIM", "mlxtend"
+FILES = (("retail", "fimi/retail.dat", 0.002), ("T10I4D100K", "fimi/T10I4D100K.dat", 0.005),
+         ("mushroom", "fimi/mushroom.dat", 0.2))  # fmt: skip
+METHODS = ("apriori", "fp-growth", "eclat")
+
+
+def measure(options: Options) -> Section:
+    """Seconds from the file to the sets; every contender in a process of its own, its start not counted."""
+    if "DLKIT_DATA" not in os.environ:
+        sys.exit("error: the row apriori needs DLKIT_DATA with fimi/")
+    rows, notes, used = [], [], []
+    for name, file, support in FILES:
+        path = str(Path(os.environ["DLKIT_DATA"]) / file)
+        ours, pyfim = _ours(options, path, support), _peer(options, PYFIM, path, support, 3)
+        rounds = alternate([ours, pyfim], options.rounds, heard=heard)
+        slow = run(_peer(options, MLXTEND, path, support, 1))
+        heard(slow)
+        used += [*rounds[-1], slow]
+        rows += [_row(name, contender, rounds) for contender in (OURS, PYFIM)]
+        rows.append([name, MLXTEND, *(seconds_text(slow.figure(key)) for key in ("read", "mine", "seconds"))])
+        times = slow.figure("seconds") / median_of(rounds, OURS, "seconds")
+        notes.append(f"- {name}: {speed_ratio(rounds, OURS, PYFIM, 'seconds')} against PyFIM, "
+                     f"{times:.0f}× against mlxtend (1 run); {_by_method(options, path, support)}")  # fmt: skip
+    head = ["file", "", "reading", "mining", "both (median)"]
+    supports = ", ".join(f"{name} {support:g}" for name, _, support in FILES)
+    text = (
+        f"Least support {supports}; {options.threads} threads (the peers use one). Reading is from the file to "
+        "baskets, Python's split for the peers; start-up of the processes and compiled loops' loading are not in. "
+        "PyFIM by its faster method of eclat and fpgrowth; mlxtend by fpgrowth over a sparse table."
+    )
+    return Section("apriori", "\n\n".join([text, table(head, rows), "\n".join(notes)]), versions(*used))
+
+
+def _ours(options: Options, path: str, support: float, method: str = "auto") -> Contender:
+    given = ["--algorithm", method, "--threads", str(options.threads)]
+    return options.ours(OURS, "benchmarks.apriori_dlkit", path, str(support), *given)
+
+
+def _peer(options: Options, name: str, path: str, support: float, times: int) -> Contender:
+    given = [name.lower(), path, str(support), "--times", str(times)]
+    return options.peer(name, "benchmarks.apriori_peers", *given)
+
+
+def _row(file: str, contender: str, rounds: list[list[Run]]) -> list[str]:
+    return [file, contender, *(seconds_text(median_of(rounds, contender, k)) for k in ("read", "mine", "seconds"))]
+
+
+def _by_method(options: Options, path: str, support: float) -> str:
+    """Our three methods' mining, one process each."""
+    times = [(method, run(_ours(options, path, support, method)).figure("mine")) for method in METHODS]
+    return "mining by " + ", ".join(f"{method} {seconds_text(seconds)}" for method, seconds in times)
+
+

@@ -71,7 +71,7 @@ def _extreme_pool_cpu(x, sign, kh, kw, sh, sw, pt, pl, y, place):
                         else:
                             for k in range(channels):
                                 u, v = source[at + k], best[to + k]
-                                more = not (s * u <= s * v or np.isnan(v))  # a NaN wins and stays
+                                more = (not (s * u <= s * v)) & (not np.isnan(v))  # a NaN wins and stays
                                 best[to + k] = u if more else v
                                 where[to + k] = here if more else where[to + k]
 

@@ -4,6 +4,7 @@ import math
 from typing import ClassVar
 
 from dlkit.autograd import Tape, Variable
+from dlkit.nn.image_layers import Pool, image_shape
 from dlkit.nn.init import ZEROS, Init
 from dlkit.nn.layers import Act
 from dlkit.nn.module import Module
@@ -12,14 +13,6 @@ from dlkit.ops.conv import MEMORY, conv, conv_transpose
 from dlkit.ops.window import Pair, Window
 
 Shape = tuple[int, ...]
-
-
-def image_shape(kind: str, shape: Shape) -> tuple[int, int, int]:
-    """(h, w, c). Raises ValueError for a row that is no image."""
-    if len(shape) != 3:
-        found = "×".join(map(str, shape))
-        raise ValueError(f"{kind}: expected an image (height × width × channels), the shape here is {found}")
-    return shape[0], shape[1], shape[2]
 
 
 class _Filters(Module):
@@ -90,10 +83,17 @@ class Conv(_Filters):
         )  # fmt: skip
 
     def forward(self, tape: Tape, x: Variable) -> Variable:
+        return self._pooled(tape, x, None)
+
+    def _pooled(self, tape: Tape, x: Variable, pool: Pair | None) -> Variable:
         return conv(
             tape, x, tape.parameter(self.weight), self._bias(tape), self.window, groups=self.groups,
-            kind=self.act.kind, slope=self._slope(tape), memory=self.unfold_memory,
+            kind=self.act.kind, slope=self._slope(tape), memory=self.unfold_memory, pool=pool,
         )  # fmt: skip
+
+    def with_next(self, tape: Tape, x: Variable, after: Module) -> Variable | None:
+        pool = after.side_by_side if isinstance(after, Pool) else None
+        return None if pool is None else self._pooled(tape, x, pool)
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*_fitting("conv", self.window, self._channels(shape, self.channels)), self.weight.shape[3])

@@ -5,15 +5,22 @@ from typing import ClassVar
 
 from dlkit.autograd import Tape, Variable
 from dlkit.kernels.pool import MOST_CELLS
-from dlkit.nn.conv_layers import image_shape
 from dlkit.nn.module import Module
 from dlkit.ops import pool
 from dlkit.ops.contrast import EPS, local_contrast, window_weights
 from dlkit.ops.shape import reshape
-from dlkit.ops.window import Window
+from dlkit.ops.window import Pair, Window
 
 Shape = tuple[int, ...]
 POOLS = {"max_pool": pool.max_pool, "min_pool": pool.min_pool, "average_pool": pool.average_pool}
+
+
+def image_shape(kind: str, shape: Shape) -> tuple[int, int, int]:
+    """(h, w, c). Raises ValueError for a row that is no image."""
+    if len(shape) != 3:
+        found = "×".join(map(str, shape))
+        raise ValueError(f"{kind}: expected an image (height × width × channels), the shape here is {found}")
+    return shape[0], shape[1], shape[2]
 
 
 class Pool(Module):
@@ -25,6 +32,12 @@ class Pool(Module):
 
     def forward(self, tape: Tape, x: Variable) -> Variable:
         return POOLS[self.kind](tape, x, self.window)
+
+    @property
+    def side_by_side(self) -> Pair | None:
+        """The window of a maximum over windows side by side; None for any other pooling."""
+        size, apart = self.window.size, self.window.size == self.window.stride
+        return size if self.kind == "max_pool" and apart and self.window.pad == "valid" else None
 
     def output_shape(self, shape: Shape) -> Shape:
         h, w, c = image_shape(self.kind, shape)

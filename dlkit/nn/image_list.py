@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from dlkit.nn import image_layers as layers
-from dlkit.nn.conv_layers import Conv, ConvTranspose, image_shape
+from dlkit.nn.conv_layers import Conv, ConvTranspose
+from dlkit.nn.image_layers import image_shape
 from dlkit.nn.init import InitSpec
 from dlkit.nn.layer_list import (
     LAYERS,

@@ -187,8 +187,17 @@ class Sequential(Module):
         self.layers[name or f"{len(self.layers)}.{layer.kind}"] = layer
 
     def forward(self, tape: Tape, x: Variable) -> Variable:
-        for layer in self.layers.values():
-            x = layer(tape, x)
+        layers = list(self.layers.values())
+        k = 0
+        while k < len(layers):
+            both = layers[k].with_next(tape, x, layers[k + 1]) if k + 1 < len(layers) else None
+            if both is None:
+                x = layers[k](tape, x)
+                k += 1
+            else:
+                x = both
+                tape.note(layers[k + 1].path, x.data)
+                k += 2
         return x
 
     def with_shapes(self, shape: tuple[int, ...]) -> Iterator[tuple[str, Module, tuple[int, ...]]]:

@@ -33,6 +33,10 @@ class Module:
     def forward(self, tape: Tape, x: Variable) -> Variable:
         raise NotImplementedError
 
+    def with_next(self, tape: Tape, x: Variable, after: "Module") -> Variable | None:
+        """This module and the one after it in one pass, where there is a faster one; None: there is none."""
+        return None
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of one row's output for the shape of one row's input."""
         return shape

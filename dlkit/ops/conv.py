@@ -1,12 +1,17 @@
 """Convolutions of images (n, h, w, c), with bias and activation in the same pass."""
 
+import math
 from typing import Any
+
+import numpy as np
 
 from dlkit.autograd import Array, Op, OpContext, Tape, Variable
 from dlkit.kernels.activation import IDENTITY, PRELU
 from dlkit.kernels.batch_norm import column_sums
 from dlkit.kernels.dense import activation_gradient, bias_activation
+from dlkit.kernels.pool import extreme_pool, extreme_pool_backward
 from dlkit.ops.activations import prelu
+from dlkit.ops.pool import max_pool
 from dlkit.ops.unfolding import Unfolding
 from dlkit.ops.window import Pair, Window
 
@@ -49,6 +54,59 @@ class Conv(Op):
             db.fill(0)
         for part in work.chunks():
             dz = _pre_activation(ctx, y, dy, part.lo, part.hi, kind, slope, db)
+            if ctx.needs[1]:
+                work.weight_gradient(x, dz, part, dw)
+            if dx is not None:
+                work.spread(dz, part, dx)
+        return dx, dw if ctx.needs[1] else None, db
+
+
+class ConvPool(Op):
+    """y = act(max over p x q of x * W + b) = max act(x * W + b): no activation here ever falls.
+
+    Bias and activation then work on the maxima alone, and what is pooled exists for a few images at a time
+    only. Shapes as for Conv; y (n, oh div p, ow div q, f).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: OpContext, x: Array, w: Array, b: Array, *, window: Window, pool: Pair, groups: int, kind: int,
+        slope: Array, memory: int,
+    ) -> Array:  # fmt: skip
+        x = ctx.contiguous(x)
+        oh, ow = window.out(x.shape[1:3])
+        f = w.shape[3]
+        work = Unfolding(ctx, x.shape, (oh, ow), w, window, groups, memory, whole=True)
+        y = ctx.empty((x.shape[0], oh // pool[0], ow // pool[1], f), x.dtype)
+        place = ctx.empty(y.shape, np.uint16)
+        box = (*pool, *pool, 0, 0)
+        for part in work.chunks():
+            z = ctx.scratch("pre-activation", (part.hi - part.lo, f), x.dtype)
+            work.correlate(x, part, z)
+            best = y[part.images(oh)]
+            extreme_pool(z.reshape(-1, oh, ow, f), 1, *box, best, place[part.images(oh)])
+            bias_activation(best.reshape(-1, f), b, slope, kind)
+        ctx.save(x, work, y, place, (oh, ow), box, kind, slope)
+        return y
+
+    @staticmethod
+    def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
+        x, work, y, place, (oh, ow), box, kind, slope = ctx.saved
+        f = y.shape[3]
+        dw, db = ctx.grad_out(1), ctx.grad_out(2)
+        d = ctx.empty(y.shape, y.dtype)
+        activation_gradient(
+            y.reshape(-1, f), ctx.contiguous(dy).reshape(-1, f), slope, kind, d.reshape(-1, f), db
+        )
+        dx = ctx.grad_out(0) if ctx.needs[0] else None
+        if dx is not None:
+            dx.fill(0)
+        if not len(y):
+            dw.fill(0)
+        for part in work.chunks():
+            images = part.images(oh)
+            dz = ctx.scratch("pre-activation", (part.hi - part.lo, f), y.dtype)
+            extreme_pool_backward(d[images], place[images], *box, dz.reshape(-1, oh, ow, f))
             if ctx.needs[1]:
                 work.weight_gradient(x, dz, part, dw)
             if dx is not None:
@@ -126,17 +184,25 @@ def conv(
     kind: int = IDENTITY,
     slope: float | Variable = 0.0,
     memory: int = MEMORY,
+    pool: Pair | None = None,
 ) -> Variable:
     """act(x * W + b). x: (n, h, w, c), w: (kh, kw, c / groups, f), b: (f,) or None; kind, slope: as for
     `dense`; group g takes the g-th part of the channels to the g-th part of the filters; memory: most bytes
-    of unfolded images at a time, a sum over more pieces may have other last bits.
+    of unfolded images at a time, a sum over more pieces may have other last bits; pool: (p, q), the result's
+    maxima over windows of p x q side by side, found on the way where the memory holds an unfolded image.
 
     Raises ValueError when x has other channels or is smaller than the window.
     """
     _check(x, w.shape[2] * groups, w.shape[3], groups, "conv")
-    return _activated(
-        tape, Conv, x, w, b, w.shape[3], kind, slope, window=window, groups=groups, memory=memory
-    )
+    static = {"window": window, "groups": groups, "memory": memory}
+    if pool is None:
+        return _activated(tape, Conv, x, w, b, w.shape[3], kind, slope, **static)
+    oh, ow = window.out(x.shape[1:3])
+    image = oh * ow * math.prod(w.shape[:3]) * w.data.itemsize
+    if isinstance(slope, Variable) or image > memory:  # prelu may fall: it cannot come after the maximum
+        plain = _activated(tape, Conv, x, w, b, w.shape[3], kind, slope, **static)
+        return max_pool(tape, plain, Window(pool, pool))
+    return _activated(tape, ConvPool, x, w, b, w.shape[3], kind, slope, pool=pool, **static)
 
 
 def conv_transpose(

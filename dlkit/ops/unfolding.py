@@ -30,17 +30,21 @@ class Rows(NamedTuple):
     lo: int
     hi: int
 
+    def images(self, oh: int) -> slice:
+        """The images that these rows are, where they are whole ones."""
+        return slice(self.start // oh, (self.start + self.lines) // oh)
+
 
 class Unfolding:
     """Products for one call of an op.
 
     large: (n, H, W, C) shape; small: (h, w); w: (kh, kw, C / groups, F); memory: most bytes of unfolded
-    images at a time (one output row is the least).
+    images at a time (one output row is the least); whole: only whole images, for which memory must suffice.
     """
 
     def __init__(
         self, ctx: OpContext, large: tuple[int, ...], small: Pair, w: Array, window: Window, groups: int,
-        memory: int,
+        memory: int, *, whole: bool = False,
     ) -> None:  # fmt: skip
         self.ctx = ctx
         self.groups = groups
@@ -52,7 +56,8 @@ class Unfolding:
         self.taps = int(self.kernel[2] < FEW)
         self.pointwise = window.size == window.stride == (1, 1) and before == (0, 0) and groups == 1
         per_row = self.ow * self.w2.shape[0] * w.dtype.itemsize
-        self.rows = max(min(memory // max(per_row, 1), self.n * self.oh), 1)
+        rows = memory // max(per_row, 1)
+        self.rows = max(min(rows - rows % self.oh if whole else rows, self.n * self.oh), 1)
 
     def chunks(self) -> Iterator[Rows]:
         """All small pixels, in order."""

@@ -25,6 +25,11 @@ def conv_case(window, *, channels=2, filters=3, image=(6, 5), bias=True, **more)
     return {"op": conv.Conv, "inputs": inputs, "run": run}
 
 
+def conv_pool_case(window, size, *, op=conv.ConvPool, memory=10_000, **more):
+    """Two images at a time, or none where the memory is too small for one."""
+    return {**conv_case(window, memory=memory, pool=size, **more), "op": op, "parameters": True}
+
+
 def transposed_case(window, *, channels=2, filters=3, image=(3, 4), **more):
     groups = more.get("groups", 1)
     more = {"memory": 600, **more}
@@ -82,6 +87,15 @@ CASES = {
     "conv by depth": conv_case(Window((3, 3)), channels=3, filters=3, groups=3, kind=TANH),
     "conv without bias": conv_case(Window((3, 3)), bias=False, kind=TANH),
     "conv of small images": conv_case(Window((5, 5), pad=(2, 2)), image=(1, 1)),
+    "conv and pool": conv_pool_case(Window((3, 3), pad="same"), (2, 2), kind=TANH),
+    "conv and pool relu": conv_pool_case(Window((2, 2)), (2, 2), kind=RELU),
+    "conv and pool odd": conv_pool_case(ODD, (1, 2), kind=LEAKY_RELU, slope=0.3),
+    "conv in groups and pool": conv_pool_case(
+        Window((3, 3), pad="same"), (3, 2), channels=4, filters=6, groups=2, kind=SIGMOID
+    ),
+    "conv and pool, an image too large": conv_pool_case(
+        Window((3, 3), pad="same"), (2, 2), op=pool.ExtremePool, memory=100, kind=TANH
+    ),
     "transposed valid": transposed_case(Window((3, 3)), kind=TANH),
     "transposed strided": transposed_case(Window((4, 4), (2, 2), (1, 1)), kind=TANH),
     "transposed extra": transposed_case(Window((3, 3), (2, 2), (1, 1)), kind=TANH, extra=(1, 1)),

@@ -113,7 +113,8 @@ def test_layout_does_not_matter(case, layout) -> None:
         other = [np.asfortranarray(a) for a in arrays]
     else:
         other = [np.repeat(a, 2, axis=-1)[..., ::2] for a in arrays]
-    if case["op"].__module__.endswith(("dense", "norm", "activations", "conv")) and len(arrays) > 1:
+    ops_of_layers = case["op"].__module__.endswith(("dense", "norm", "activations", "conv"))
+    if (ops_of_layers or case.get("parameters")) and len(arrays) > 1:
         other[1:] = arrays[1:]  # parameters are views of the flat buffer, always contiguous
     _, y, gradients = evaluate(case, arrays)
     _, y_other, gradients_other = evaluate(case, other)

@@ -34,7 +34,7 @@ def measure(options: Options) -> Section:
         size = lines.stat().st_size
     body = "\n\n".join(
         [
-            f"{what}: {size / 1e6:.0f} MB, {int(features.pop()):,} distinct words, {options.threads} threads. "
+            f"{what}: {size / 1e6:.0f} MB, {int(features.pop()):,} words, {options.threads} threads. "
             "Reading, counting and weighing; modules imported and kernels loaded before. The whole command "
             "starts Python and writes the run too.",
             table(["source", "", "text to model (median)", "peak memory"], rows),

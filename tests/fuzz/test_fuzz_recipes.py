@@ -6,6 +6,7 @@ accepted must be a recipe that, printed and read again, is the same recipe.
 """
 
 import re
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlkit.algorithms.mlp import MLPRecipe
+from dlkit.cli import cli
 from dlkit.nn.layer_list import LAYERS
 from dlkit.nn.optimizers import OPTIMIZERS
 from dlkit.recipe.document import load_document
@@ -37,9 +39,11 @@ SMALL = FILES | {
     "512": "16",
     "folds: 20": "folds: 3",
 }
+PUBLISHED = [path.read_text("utf-8") for path in sorted((ROOT / "recipes").glob("*.yaml"))]
 TEXTS = [
-    re.sub("|".join(map(re.escape, SMALL)), lambda match: SMALL[match[0]], path.read_text("utf-8"))
-    for path in sorted((ROOT / "recipes").glob("*.yaml"))
+    re.sub("|".join(map(re.escape, SMALL)), lambda match: SMALL[match[0]], text)
+    for text in PUBLISHED
+    if re.search(r"^command: train-mlp\b", text, re.MULTILINE)
 ]
 TREES = [yaml.safe_load(text) for text in TEXTS]
 KEYS = [
@@ -119,6 +123,17 @@ RECIPES = st.one_of(
 )
 
 
+OF_ANY_COMMAND = st.one_of(
+    spoilt_text(PUBLISHED, WORDS).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    spoilt_tree([yaml.safe_load(text) for text in PUBLISHED], VALUES, KEYS).map(dumped),
+)
+
+
+@cache
+def validator(command: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json_schema(cli.algorithm(command).Recipe))
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a recipe is written, with small data beside it."""
@@ -173,6 +188,24 @@ def test_a_spoilt_recipe_is_refused_in_place_or_means_something(recipe: Path, da
     again.write_text(printed.stdout, encoding="utf-8")
     assert run("train-mlp", again, "--print-config") == printed
     assert tried.code == 1 or "parameters" in tried.stdout, tried
+
+
+@given(OF_ANY_COMMAND)
+def test_a_spoilt_recipe_of_any_command_is_refused_in_place_or_fits_its_schema(
+    recipe: Path, data: bytes
+) -> None:
+    recipe.write_bytes(data)
+    checked = run("recipe", "check", recipe)
+    if checked.code:
+        assert checked.code == 2 and not checked.stdout, checked
+        placed(checked, recipe, data)
+        return
+    found = load_document(str(recipe)).data
+    assert validator(found["command"]).is_valid(found), checked
+    printed = run(found["command"], recipe, "--print-config")
+    again = recipe.with_name("again.yaml")
+    again.write_text(printed.stdout, encoding="utf-8")
+    assert run(found["command"], again, "--print-config") == printed
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -50,7 +50,7 @@ class GAN(AskedGAN):
     # -- model ------------------------------------------------------------------------------------
     def worthwhile_shards(self, threads: int) -> int:
         self._lay_out()
-        return worthwhile_shards(self.networks.products(), self._batch_rows(), threads)
+        return worthwhile_shards(self.networks.products(), self._batch_rows(), threads, self.recipe.split)
 
     def _batch_rows(self) -> int:
         rows, batch = len(self.data.train), self.recipe.batch
@@ -74,7 +74,7 @@ class GAN(AskedGAN):
         recipe, networks, shards = self.recipe, self.networks, self.context.team.shards
         itemsize, rows = self.context.backend.dtype.itemsize, -(-batch // self.context.comm.size)
         sizes = (
-            (networks.generator, (recipe.latent_dim,), 2 * rows, recipe.optimizer),
+            (networks.generator, (recipe.latent,), 2 * rows, recipe.optimizer),
             (networks.discriminator, self.input_shape, 3 * rows,
              recipe.discriminator_optimizer or recipe.optimizer),
         )  # fmt: skip
@@ -107,27 +107,25 @@ class GAN(AskedGAN):
             yield Progress(number, steps, share.rows, loss)
 
     def _shares(self, epoch: int, skip: int) -> Iterator[Share]:
-        """Each batch's rows and latent vectors; what lies on the host is sent one batch ahead."""
-        comm, train = self.context.comm, self.train
+        """Each batch's rows and latent vectors; rows that lie on the host are sent one batch ahead."""
+        comm, train, asarray = self.context.comm, self.train, self.context.backend.asarray
         parts = [
             (number, len(rows), rows[mine], mine)
             for number, rows in self.batches.epoch(epoch, skip)
             for mine in [shard_rows(len(rows), comm.size, comm.rank)]
         ]
         passes = 1 if self.recipe.fakes == "once" else 2
-        fed = self.feeder(
-            (
-                train.x[rows] if train.on_host else rows,
-                np.ascontiguousarray(self._latents("latent", (passes, n), epoch, number)[:, mine]),
-            )
-            for number, n, rows, mine in parts
-        )
+
+        def latents(number: int, n: int, mine: slice) -> np.ndarray:
+            return np.ascontiguousarray(self._latents("latent", (passes, n), epoch, number)[:, mine])
+
+        if not train.on_host:
+            for number, n, rows, mine in parts:
+                yield Share(number, n, train, asarray(rows), asarray(latents(number, n, mine)))
+            return
+        fed = self.feeder((train.x[rows], latents(number, n, mine)) for number, n, rows, mine in parts)
         for (number, n, rows, _), (x, z) in zip(parts, fed, strict=True):
-            if train.on_host:
-                every = self.context.backend.asarray(np.arange(len(rows)))
-                yield Share(number, n, Rows(x, None, train.scale, train.shift), every, z)
-            else:
-                yield Share(number, n, train, x, z)
+            yield Share(number, n, Rows(x, None, train.scale, train.shift), asarray(np.arange(len(rows))), z)
 
     def _keep_grid(self, step: int) -> None:
         if self.grids and self.grids.due(step):

@@ -35,9 +35,9 @@ def check_classifier(classifier: Any, width: int) -> None:
     schema = getattr(classifier, "schema", None)
     if not isinstance(classifier, AskedNetwork) or schema is None or schema.task != "classification":
         raise UsageError(
-            f"a run of {classifier.command} that tells no classes",
+            f"a run of {classifier.command} tells no classes",
             where="--classifier",
-            hint="name a run of train-mlp or train-cnn that does",
+            hint="name a classifier by train-mlp or train-cnn",
         )
     found = math.prod(schema.row_shape)
     if found != width:

@@ -11,7 +11,7 @@ docs/train-cnn.md has the mathematics.
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from dlkit.algorithms import cnn_looks
 from dlkit.algorithms.labelled import LabelledRecipe
@@ -34,9 +34,9 @@ class CNNRecipe(LabelledRecipe):
 
     command: Literal["train-cnn"] = Field("train-cnn", description="Command that this recipe is for.")
     model: ImageModel = Field(
-        "lenet",
-        description="Layers in order, or a preset (lenet, resnet-small); "
-        "the output layer follows from the data.",
+        TypeAdapter(ImageModel).validate_python("lenet"),
+        description="Layers in order, or a preset (lenet, resnet-small); the output layer follows from "
+        "the data.",
         json_schema_extra={"aka": ["layers", "network"]},
     )
     augment: AugmentSpec | None = Field(

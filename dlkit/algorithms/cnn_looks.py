@@ -16,6 +16,7 @@ from dlkit.algorithms.protocol import File
 from dlkit.algorithms.rows import Rows
 from dlkit.errors import DataError, UsageError
 from dlkit.nn.conv_layers import Conv, ConvTranspose
+from dlkit.nn.layers import Sequential
 from dlkit.pictures.captions import captioned
 from dlkit.pictures.tiles import as_bytes, png, tiled
 from dlkit.readers.dataset import regrouped
@@ -69,7 +70,8 @@ def filter_page(weights: np.ndarray) -> np.ndarray:
         images, columns = pixels.transpose(0, 2, 3, 1), math.ceil(math.sqrt(f))
     else:
         images, columns = pixels.reshape(f * c, kh, kw, 1), c
-    return tiled(images, columns, zoom=max((32 if len(images) <= 256 else 16) // max(kh, kw), 1))
+    side, gap = (48, 4) if len(images) <= 256 else (16, 2)
+    return tiled(images, columns, gap=gap, zoom=max(side // max(kh, kw), 1))
 
 
 # -- features ----------------------------------------------------------------------------------------------
@@ -79,7 +81,10 @@ def features(network: AskedNetwork, source: str, row: int | None) -> Iterator[Fi
     tape = network._tapes[0]
     tape.begin(training=False)
     index = network.context.backend.asarray(np.zeros(1, np.int64))
-    f = network.model(tape, network._input(tape, rows, index))
+    f = network._input(tape, rows, index)
+    assert isinstance(network.model, Sequential)
+    for layer in network.model.layers.values():  # one by one: together some would leave no maps behind
+        f = layer(tape, f)
     to_host = network.context.backend.to_host
     folder = "standard-input" if source == STDIN else Path(source).stem
     folder = f"features/{folder}" if row is None else f"features/{folder}-{row}"
@@ -201,8 +206,7 @@ def _csv(header: Sequence[str], rows: Any) -> str:
 
 # -- rows as pictures ----------------------------------------------------------------------------------------
 def images_of(network: AskedNetwork, rows: Rows, which: np.ndarray | None = None) -> np.ndarray:
-    """(n, h, w, 1 or 3) uint8: images as read; numbers that are no bytes from the darkest to the brightest.
-    """
+    """(n, h, w, 1 or 3) uint8: images as read; what is no bytes from its smallest to its largest."""
     x = rows.x if rows.on_host else network.context.backend.to_host(rows.x)
     x = np.array(x if which is None else x[which]).reshape(-1, *network.schema.input_shape)
     if x.shape[3] not in (1, 3):

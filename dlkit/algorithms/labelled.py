@@ -28,8 +28,8 @@ class LabelledRecipe(TrainingRecipe):
         description="Hidden layers in order; the output layer follows from the data.",
         json_schema_extra={"aka": ["layers", "network"]},
     )
-    activation: ActivationName = Field("relu", description="Activation of dense layers that name none.")
-    init: InitSpec = Field(HeSpec(), description="Initial weights of dense layers that name none.")
+    activation: ActivationName = Field("relu", description="Activation of layers that name none.")
+    init: InitSpec = Field(HeSpec(), description="Initial weights of layers that name none.")
     optimizer: OptimizerSpec = Field(AdamSpec(), description="How the weights are updated.")
     epochs: int = Field(
         20, ge=1, description="Passes over the training rows.", json_schema_extra={"aka": ["iterations"]}

@@ -7,7 +7,9 @@ the data, as in any list.
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from dlkit.nn.image_list import ImageLayerList
 
@@ -62,5 +64,14 @@ def written_out(value: Any) -> Any:
     return PRESETS[value]()
 
 
-ImageModel = Annotated[ImageLayerList, BeforeValidator(written_out)]
+class _OrName:
+    """Says in a field's JSON schema that a preset's name will do."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"enum": list(PRESETS)}, handler(schema)]}
+
+
+ImageModel = Annotated[ImageLayerList, BeforeValidator(written_out), _OrName()]
 """Annotation of a recipe's field: a list of layers, or a preset's name."""

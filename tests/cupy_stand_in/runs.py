@@ -88,7 +88,7 @@ model:
   - dropout: 0.2
   - global_pool
 augment: {shift: 1, flip: horizontal, crop: {size: [5, 5]}}
-optimizer: {name: adam, lr: 0.02}
+optimizer: {name: momentum, lr: 0.02}
 epochs: 2
 batch: 20
 shards: 2

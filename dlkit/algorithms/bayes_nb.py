@@ -22,6 +22,7 @@ from dlkit.algorithms.nb_recipe import BayesNBRecipe
 from dlkit.algorithms.protocol import Description, Progress, Tree
 from dlkit.errors import DataError, UsageError
 from dlkit.readers.again import Rereadable
+from dlkit.readers.cells import quoted
 from dlkit.readers.paths import Found, find_file_or_folder, resolve_path
 from dlkit.readers.streamed_split import RowSplit
 from dlkit.training.metrics import Column
@@ -90,7 +91,7 @@ class BayesNB(AskedBayes):
         name = self.evidence.source.name
         for k in np.flatnonzero(whole == test).tolist():
             raise DataError(
-                f'no training row of class "{classes[k]}" is left', where=name, hint="fewer test rows"
+                f"no training row of class {quoted(classes[k])} is left", where=name, hint="fewer test rows"
             )
         if self.split is not None and not test.any():
             raise DataError(f"{self.recipe.data.test} of {whole.sum():,} rows is no test row", where=name)
@@ -231,12 +232,12 @@ class BayesNB(AskedBayes):
     def _check_classes(self) -> None:
         """Names of classes in the recipe must be classes. Raises UsageError."""
         classes, prior = self.evidence.classes, self.recipe.prior
-        shown = ", ".join(classes[:12]) + (", …" if len(classes) > 12 else "")
         self.check_positive(self.recipe.positive, "positive")
         if isinstance(prior, Mapping) and set(prior) != set(classes):
             wrong = sorted(set(prior) ^ set(classes))[0]
             raise UsageError(
-                f'"{wrong}" is not both a class and given; the classes are {shown}', where="prior"
+                f"{quoted(wrong)} is not both a class and given; the classes are {self.shown()}",
+                where="prior",
             )
 
     @property

@@ -15,6 +15,7 @@ from dlkit.algorithms.nb_figures import Confusion
 from dlkit.algorithms.nb_table import TableSource
 from dlkit.algorithms.protocol import Algorithm, Answer, File
 from dlkit.errors import UsageError
+from dlkit.readers.cells import quoted
 from dlkit.readers.paths import find_file_or_folder
 from dlkit.readers.text import TextSource
 from dlkit.training.metrics import to_csv
@@ -102,8 +103,12 @@ class AskedBayes(Algorithm):
         if positive is None and needed:
             raise UsageError("a threshold of which class?", where="--threshold", hint="give --positive")
         if positive is not None and positive not in self.classes:
-            shown = ", ".join(self.classes[:12]) + (", …" if len(self.classes) > 12 else "")
-            raise UsageError(f'no class is called "{positive}"; there are {shown}', where=where)
+            raise UsageError(f"no class is called {quoted(positive)}; there are {self.shown()}", where=where)
+
+    def shown(self) -> str:
+        """The names of the classes for a message."""
+        some = ", ".join(quoted(name)[1:-1] for name in self.classes[:12])
+        return some + (", …" if len(self.classes) > 12 else "")
 
     # -- predict ----------------------------------------------------------------------------------
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
@@ -201,10 +206,10 @@ class AskedBayes(Algorithm):
             self.check_positive(str(wanted), "--features-of-class")
         chosen = self.classes if wanted in (None, "all") else [str(wanted)]
         for name in chosen:
-            yield f"class {name}"
+            yield f"class {printable(name)}"
             yield f"  {'log odds':>9}  {'P(f|class)':>11}  feature"
             for feature, probability, odds in self._telling(name, top):
-                yield f"  {odds:9.3f}  {probability:11.4g}  {feature}"
+                yield f"  {odds:9.3f}  {probability:11.4g}  {printable(feature)}"
 
     def _telling(self, name: str, top: int) -> list[tuple[str, float, float]]:
         """(feature, P(f|class), log odds against the other classes) of what speaks most for a class."""
@@ -217,13 +222,13 @@ class AskedBayes(Algorithm):
         """A line for each class: its rows and what speaks most for it."""
         facts = {}
         for name, rows in zip(self.classes, self.evidence.rows.tolist(), strict=True):
-            words = ", ".join(word for word, _, _ in self._telling(name, TELLING))
-            facts[name] = f"{rows:,} rows; {words}" if words else f"{rows:,} rows"
+            words = ", ".join(printable(word) for word, _, _ in self._telling(name, TELLING))
+            facts[printable(name)] = f"{rows:,} rows; {words}" if words else f"{rows:,} rows"
         return facts
 
     def class_facts(self, rows: np.ndarray) -> dict[str, str]:
         """A line for each class: its rows."""
-        return {name: f"{n:,} rows" for name, n in zip(self.classes, rows.tolist(), strict=True)}
+        return {printable(name): f"{n:,} rows" for name, n in zip(self.classes, rows.tolist(), strict=True)}
 
     # -- artifacts --------------------------------------------------------------------------------
     def classes_csv(self) -> str:
@@ -242,3 +247,8 @@ class AskedBayes(Algorithm):
             for feature, probability, odds in self._telling(name, ARTIFACT_ROWS)
         )
         return to_csv(["class", "feature", "probability", "log_odds"], rows)
+
+
+def printable(text: str) -> str:
+    """A name as a terminal may see it."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -15,6 +15,8 @@ from benchmarks.results import write_section
 
 ROWS = {
     "train-mlp": "row_train_mlp",
+    "train-cnn": "row_train_cnn",
+    "cost-cnn": "row_cost_cnn",
     "gan": "row_gan",
     "train-mlp-cli": "row_train_mlp_cli",
     "split": "row_split",

@@ -64,7 +64,13 @@ def main() -> None:
         mining.append(took)
     read_seconds, mine_seconds = statistics.median(reading), statistics.median(mining)
     versions = {asked.peer: version(asked.peer)}
-    say(seconds=read_seconds + mine_seconds, read=read_seconds, mine=mine_seconds, sets=sets, versions=versions)
+    say(
+        seconds=read_seconds + mine_seconds,
+        read=read_seconds,
+        mine=mine_seconds,
+        sets=sets,
+        versions=versions,
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ Item sets are found by Apriori (levelwise.py), FP-growth (fp_tree.py) or Eclat (
 rules.py makes the rules, rule_measures.py judges them; docs/apriori.md has the mathematics.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -215,7 +215,9 @@ class Apriori(AskedRules):
         self._hold(ItemSets(self.labels, found.where(within)), closed[within], maximal[within])
         self.found = []
         if not self.chosen.any():
-            self.context.log("no item set is as frequent and long as asked for: lower min_support or min_length")
+            self.context.log(
+                "no item set is as frequent and long as asked for: lower min_support or min_length"
+            )
 
     # -- rules ------------------------------------------------------------------------------------
     def _rule_sets(self) -> np.ndarray:
@@ -289,7 +291,10 @@ class Apriori(AskedRules):
         }
 
     def load(self, state: State) -> None:
-        if state["items"] != self.labels or (state["baskets"], state["min_count"]) != (self.n, self.min_count):
+        if state["items"] != self.labels or (state["baskets"], state["min_count"]) != (
+            self.n,
+            self.min_count,
+        ):
             raise DataError("its items or supports are not those of these baskets")
         if state["ordered"]:
             self._take(state)

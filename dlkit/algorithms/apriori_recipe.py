@@ -11,9 +11,7 @@ from dlkit.recipe.schema import ByteSize, TrainingRecipe
 Support = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Items = str | list[str]
-Measure = Literal[
-    "support", "confidence", "lift", "leverage", "conviction", "zhang", "jaccard", "kulczynski"
-]
+Measure = Literal["support", "confidence", "lift", "leverage", "conviction", "zhang", "jaccard", "kulczynski"]
 
 
 class AprioriRecipe(TrainingRecipe):
@@ -41,8 +39,8 @@ class AprioriRecipe(TrainingRecipe):
     )
     kind: Literal["all", "closed", "maximal"] = Field(
         "all",
-        description="Sets to write and to make rules of: all frequent ones, closed (no larger set has the same "
-        "support) or maximal (no larger set is frequent).",
+        description="Sets to write and to make rules of: all frequent ones, closed (no larger set has "
+        "the same support) or maximal (no larger set is frequent).",
         json_schema_extra={"aka": ["target", "sets"]},
     )
     rules: bool = Field(True, description="Make rules; false: item sets alone.")
@@ -65,7 +63,9 @@ class AprioriRecipe(TrainingRecipe):
         json_schema_extra={"flag": "--exclude", "aka": ["ignore"]},
     )
     rank: Measure = Field(
-        "confidence", description="Measure that rules are ordered by, best first.", json_schema_extra={"aka": ["sort"]}
+        "confidence",
+        description="Measure that rules are ordered by, best first.",
+        json_schema_extra={"aka": ["sort"]},
     )
     top: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Keep the best rules only, this many; null: all."

@@ -1,8 +1,8 @@
 """The search tree cut into tasks that threads and ranks share, in steps of bounded length.
 
 A task is a path of items; it finds the sets that begin with it. One that turns out too long is cut into
-the tasks of its children. What is cut where depends on the data and on the number of lanes (shards times ranks), never
-on a clock; which sets are found depends on neither.
+the tasks of its children. What is cut where depends on the data and on the number of lanes (shards times
+ranks), never on a clock; which sets are found depends on neither.
 """
 
 from collections.abc import Callable

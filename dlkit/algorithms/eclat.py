@@ -9,8 +9,8 @@ diffsets" (2003). With t(X) the baskets that hold X, in the class of prefix P:
 A task is a path of items, ascending; it finds every frequent set that begins with the path. It first looks up
 the baskets that hold the path and counts what follows in them (the "occurrence deliver" of Uno's LCM, 2004):
 bitmaps are made of those baskets alone, so on sparse data they are a few words long. An item that is in every
-basket of a set (a perfect extension: Borgelt's name) is set aside: each larger set exists with and without it, of
-the same support.
+basket of a set (a perfect extension: Borgelt's name) is set aside: each larger set exists with and without
+it, of the same support.
 """
 
 # What numba compiles has no annotations.
@@ -58,10 +58,11 @@ class Eclat:
         data, done, room = self.data, 0, np.empty(self.deepest + 1, np.int64)
         while True:
             done, status = self._mine(
-                data.rows, data.row_starts, data.tids, data.tid_starts, data.places, tasks.members, tasks.starts,
+                data.rows, data.row_starts, data.tids, data.tid_starts, data.places, tasks.members,
+                tasks.starts,
                 done, room, self.min_count, self.max_length, self._occurrences, self._counts, self._local,
-                self._pool, self._members, self._levels, self._perfect, out.lengths, out.counts, out.members, out.at,
-                self.diffset_cost,
+                self._pool, self._members, self._levels, self._perfect, out.lengths, out.counts,
+                out.members, out.at, self.diffset_cost,
             )  # fmt: skip
             if status == _NO_POOL:
                 self._pool = np.empty(4 * len(self._pool), np.int64)
@@ -72,15 +73,16 @@ class Eclat:
 
 
 def _tasks(rows, row_starts, tids, tid_starts, places, paths, path_starts, done, path, min_count, max_length,
-           occurrences, counts, local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost):  # fmt: skip
+           occurrences, counts, local, pool, members, levels, perfect, lengths, supports, flat, at,
+           diffset_cost):  # fmt: skip
     """Tasks from number `done` on. Returns (tasks done, status)."""
     for task in range(done, path_starts.size - 1):
         length = path_starts[task + 1] - path_starts[task]
         path[:length] = paths[path_starts[task] : path_starts[task + 1]]
         sets, size, budget = at
         status = _task(
-            rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences, counts,
-            local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost,
+            rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences,
+            counts, local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost,
         )  # fmt: skip
         if status != DONE:
             at[0], at[1] = sets, size
@@ -95,7 +97,8 @@ _ITEM, _SUPPORT, _WHERE, _LENGTH = range(4)
 _BEGIN, _END, _CURSOR, _POOL_TOP, _MODE, _WORDS, _PERFECT = range(7)
 
 
-def _task(rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences, counts,
+def _task(rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences,
+          counts,
           local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost):  # fmt: skip
     """All frequent sets beginning with path[:length]."""
     found = occurrences_of(rows, row_starts, tids, tid_starts, places, path, length, occurrences)
@@ -129,8 +132,8 @@ def _task(rows, row_starts, tids, tid_starts, places, path, length, min_count, m
     if length >= max_length:
         return DONE
     levels[:, 0] = (0, size, 0, size * words, BITMAPS, words, aside)
-    return _descend(path, length, min_count, max_length, pool, members, levels, perfect, lengths, supports, flat, at,
-                    diffset_cost)  # fmt: skip
+    return _descend(path, length, min_count, max_length, pool, members, levels, perfect, lengths, supports,
+                    flat, at, diffset_cost)  # fmt: skip
 
 
 def _fill(rows, occurrences, found, local, bits):

@@ -2,7 +2,8 @@
 
 Han, Pei & Yin, "Mining frequent patterns without candidate generation" (2000). Baskets are inserted from
 their most frequent item on, so that common beginnings share nodes; the nodes of an item are linked. The sets
-that contain an item a are those of its conditional tree: of the paths above a's nodes, each as often as its node.
+that contain an item a are those of its conditional tree: of the paths above a's nodes, each as often as its
+node.
 
 A task is a path of items, ascending by support; it finds every frequent set that begins with the path.
 """
@@ -24,8 +25,9 @@ _NO_NODES, _NO_ENTRIES = 3, 4
 class Tree:
     """The FP-tree of all baskets, which threads share.
 
-    nodes: (6, size) int32, a node's item, count, parent, the next node of its item, first child, next sibling.
-    Its header is one entry an item: (4, items), the item, its support, its first node, its node below the root.
+    nodes: (6, size) int32, a node's item, count, parent, the next node of its item, first child, next
+    sibling. Its header is one entry an item: (4, items), the item, its support, its first node, its node
+    below the root.
     """
 
     def __init__(self, data: Transactions) -> None:
@@ -114,16 +116,16 @@ def _enter(node, root, item, entry, count, nodes, entries, top):
     return top, top + 1
 
 
-def _tasks(paths, path_starts, done, path, min_count, max_length, nodes, entries, levels, counts, local, climb,
-           lengths, supports, flat, at):  # fmt: skip
+def _tasks(paths, path_starts, done, path, min_count, max_length, nodes, entries, levels, counts, local,
+           climb, lengths, supports, flat, at):  # fmt: skip
     """Tasks from number `done` on. Returns (tasks done, status)."""
     for task in range(done, path_starts.size - 1):
         length = path_starts[task + 1] - path_starts[task]
         path[:length] = paths[path_starts[task] : path_starts[task + 1]]
         sets, size, budget = at
         status = _task(
-            path, length, min_count, max_length, nodes, entries, levels, counts, local, climb, lengths, supports,
-            flat, at,
+            path, length, min_count, max_length, nodes, entries, levels, counts, local, climb, lengths,
+            supports, flat, at,
         )  # fmt: skip
         if status != DONE:
             at[0], at[1] = sets, size
@@ -133,8 +135,8 @@ def _tasks(paths, path_starts, done, path, min_count, max_length, nodes, entries
     return path_starts.size - 1, DONE
 
 
-def _task(path, length, min_count, max_length, nodes, entries, levels, counts, local, climb, lengths, supports,
-          flat, at):  # fmt: skip
+def _task(path, length, min_count, max_length, nodes, entries, levels, counts, local, climb, lengths,
+          supports, flat, at):  # fmt: skip
     """All frequent sets beginning with path[:length]."""
     d, support = 0, np.int64(0)
     for step in range(length):  # one conditional tree after the other
@@ -198,7 +200,11 @@ def _project(d, entry, min_count, nodes, entries, levels, counts, local, climb):
             local[item] = last
             last += 1
         counts[item] = 0
-    top = _graft(entries[_HEAD, entry], levels[_NODES, d], nodes, entries, local, climb) if room else np.int64(0)
+    top = (
+        _graft(entries[_HEAD, entry], levels[_NODES, d], nodes, entries, local, climb)
+        if room
+        else np.int64(0)
+    )
     for other in range(begin, last):
         local[entries[_NAME, other]] = -1
     levels[_BEGIN, d + 1], levels[_END, d + 1], levels[_CURSOR, d + 1] = begin, last, begin
@@ -226,6 +232,8 @@ def _graft(node, root, nodes, entries, local, climb):
             return np.int64(0)
         into = root
         for k in range(size - 1, -1, -1):
-            into, top = _enter(into, root, climb[k], local[climb[k]], nodes[_COUNT, node], nodes, entries, top)
+            into, top = _enter(
+                into, root, climb[k], local[climb[k]], nodes[_COUNT, node], nodes, entries, top
+            )
         node = np.int64(nodes[_LINK, node])
     return top

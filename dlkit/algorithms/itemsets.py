@@ -60,7 +60,8 @@ class ItemSets:
         return slots
 
     def flags(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) bool each: closed (no larger set has the same support), maximal (no larger set is frequent)."""
+        """(n,) bool each: closed (no larger set has the same support), maximal (no larger one is
+        frequent)."""
         closed, maximal = np.ones(len(self), bool), np.ones(len(self), bool)
         arrays = (self.starts, self.members, self.counts, self.keys, self.slots)
         compiled(_mark)(*arrays, closed, maximal)

@@ -1,16 +1,17 @@
 """Apriori: item sets level by level, candidates from the level before.
 
-Agrawal & Srikant, "Fast algorithms for mining association rules" (1994), apriori-gen (section 2.1.1): C_k joins
-the sets of L_(k-1) that agree in all but their last item, and keeps a candidate only if every subset of k - 1
-items is in L_(k-1); L_k is what of C_k is frequent. Supports are counted over bitmaps, on whatever device the
-backend has; with several ranks each counts its own baskets and the counts are summed.
+Agrawal & Srikant, "Fast algorithms for mining association rules" (1994), apriori-gen (section 2.1.1): C_k
+joins the sets of L_(k-1) that agree in all but their last item, and keeps a candidate only if every subset of
+k - 1 items is in L_(k-1); L_k is what of C_k is frequent. Supports are counted over bitmaps, on whatever
+device the backend has; with several ranks each counts its own baskets and the counts are summed.
 """
 
 # What numba compiles has no annotations.
 # mypy: disable-error-code="no-untyped-def"
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from dlkit.algorithms.transactions import Transactions, compiled
 from dlkit.backend import Backend
 from dlkit.backend.machines import Comm
 from dlkit.backend.threads import Team
-from dlkit.kernels.bitmaps import intersection_counts
+from dlkit.kernels.bitmaps import intersection_counts, words_for
 
 STEP_WORDS = 1 << 26
 """Words of bitmaps looked at in a step."""
-STEP_CANDIDATES = 1 << 20
+STEP_CANDIDATES = 1 << 18
+SHOWN = 40
+"""Most candidates of a level that are shown one by one."""
 
 
 @dataclass
@@ -32,15 +35,17 @@ class Level:
     """What `-v` tells of a level."""
 
     k: int
-    joined: int
-    """Candidates before those with an infrequent subset are left out."""
-    candidates: np.ndarray | None
-    """C_k (n, k), where it is small enough to be shown."""
-    counts: np.ndarray | None
-    pruned: np.ndarray
-    """Candidates that were not counted."""
-    frequent: int
     min_count: int
+    joined: int = 0
+    """Candidates before those with an infrequent subset are left out."""
+    counted: int = 0
+    """Those in C_k."""
+    frequent: int = 0
+    """Those in L_k."""
+    candidates: list[np.ndarray] = field(default_factory=list)
+    """C_k with its counts, (n, k + 1) each, while it is small enough to be shown."""
+    pruned: list[np.ndarray] = field(default_factory=list)
+    """Candidates that were not counted, (n, k) each."""
 
 
 class LevelWise:
@@ -59,57 +64,59 @@ class LevelWise:
         room: Callable[[int, str], None],
         report: Callable[[Level], None] | None = None,
     ) -> None:
-        """data: this rank's baskets. counts: (items,) of all ranks' baskets. room(bytes, what) raises UserError
-        where there is not enough memory for them. report is called after each level."""
+        """data: this rank's baskets. counts: (items,) of all ranks' baskets. room(bytes, what) raises
+        UserError where there is not enough memory for them. report is called after each level."""
         self.data, self.counts = data, counts
         self.min_count, self.max_length = min_count, max_length
         self.backend, self.team, self.comm = backend, team, comm
         self.room, self.report = room, report
         self.level, self.position = 1, 0
-        """The next candidate to be counted is number `position` of C_level."""
+        """Of C_level is to be counted next: (2) pair number `position`; (3 and more) what row number
+        `position` of L_(level - 1) joins with."""
         self.frequent = np.zeros((0, 0), np.int32)
         """L_(level - 1), in lexicographic order."""
         self.so_far: list[np.ndarray] = []
+        """L_level as far as it is known."""
+        self._told = Level(1, min_count)
         self._bitmaps: Any = None
-        self._candidates: np.ndarray | None = None
-        self._shown: list[np.ndarray] = []
-        self._joined, self._pruned = 0, np.zeros((0, 0), np.int32)
 
     # -- levels -----------------------------------------------------------------------------------
     def steps(self) -> Iterator[Found]:
         """The frequent sets of one chunk of candidates after the other."""
         while self.level <= self.max_length:
-            if self.level == 1:
-                chunk, counts = np.arange(self.data.items, dtype=np.int32)[:, None], self.counts
-                self._joined, total = len(chunk), len(chunk)
-            else:
-                total = self._candidates_of_level()
-                if total == 0:
-                    self._tell_none_left()
-                    break
-                chunk, counts = self._count_chunk()
+            if self.position >= self._end():
+                if not self._next_level():
+                    return
+                continue
+            chunk, counts = self._count_chunk()
             keep = counts >= self.min_count
-            if self.report:
-                self._shown.append(np.column_stack([chunk, counts]))
             self.so_far.append(chunk[keep])
-            self.position += len(chunk)
-            self._end_level(total)
-            yield Found(
-                np.full(keep.sum(), chunk.shape[1], np.int32), counts[keep], chunk[keep].reshape(-1)
-            )
+            told = self._told
+            told.counted, told.frequent = told.counted + len(chunk), told.frequent + int(keep.sum())
+            if told.counted <= SHOWN:
+                told.candidates.append(np.column_stack([chunk, counts]))
+            yield Found(np.full(keep.sum(), chunk.shape[1], np.int32), counts[keep], chunk[keep].reshape(-1))
 
-    def _tell_none_left(self) -> None:
-        if self.report and self._joined:
-            nothing = self._candidates
-            counts = np.zeros(0, np.int64)
-            self.report(Level(self.level, self._joined, nothing, counts, self._pruned, 0, self.min_count))
+    def _end(self) -> int:
+        """Where `position` is at the end of the level."""
+        items, rows = self.data.items, len(self.frequent)
+        return {1: min(items, 1), 2: rows * (rows - 1) // 2}.get(self.level, rows)
+
+    def _next_level(self) -> bool:
+        """Whether there is one to count: L_level is known now."""
+        if self.report and (self._told.joined or self.level == 1):
+            self.report(self._told)
+        self.frequent = np.concatenate([np.zeros((0, self.level), np.int32), *self.so_far])
+        self.level, self.position, self.so_far = self.level + 1, 0, []
+        self._told = Level(self.level, self.min_count)
+        return len(self.frequent) > 1
 
     def raise_to(self, min_count: int) -> None:
         """A higher threshold from now on: sets below it are no longer wanted."""
         self.min_count = max(self.min_count, min_count)
 
     def state(self) -> dict[str, Any]:
-        """The next candidate, and what it comes from."""
+        """Where it stands, and what the next candidates come from."""
         so_far = np.concatenate([np.zeros((0, self.level), np.int32), *self.so_far])
         place = {"level": self.level, "position": self.position, "min_count": self.min_count}
         return {**place, "frequent": self.frequent, "so_far": so_far}
@@ -117,66 +124,55 @@ class LevelWise:
     def load(self, state: dict[str, Any]) -> None:
         """The inverse. Raises ValueError for what cannot be a level of these items."""
         level, position, frequent, so_far = (state[k] for k in ("level", "position", "frequent", "so_far"))
-        widths = (max(level - 1, 0), level)
-        for a, width in ((frequent, widths[0]), (so_far, widths[1])):
+        if not all(type(n) is int for n in (level, position, state["min_count"])) or not 1 <= level < 1 << 30:
+            raise ValueError("level: numbers are expected")
+        for a, width in ((frequent, level - 1), (so_far, level)):
             if a.dtype != np.int32 or a.ndim != 2 or a.shape[1] != width:
                 raise ValueError("level: sets of its length are expected")
             if a.size and (a.min() < 0 or a.max() >= self.data.items):
                 raise ValueError("level: items that there are not")
-        if level < 1 or position < 0 or (level == 1 and position):
-            raise ValueError("level: no place to go on from")
         self.level, self.position, self.frequent, self.so_far = level, position, frequent, [so_far]
-        self.raise_to(state["min_count"])
-        if level > 1 and position > self._candidates_of_level():
+        if not 0 <= position <= self._end():
             raise ValueError("level: no place to go on from")
-
-    def _end_level(self, total: int) -> None:
-        if self.position < total:
-            return
-        frequent = np.concatenate(self.so_far)
-        if self.report:
-            table = np.concatenate(self._shown)
-            shown = (table[:, :-1], table[:, -1]) if len(table) == total else (None, None)
-            self.report(Level(self.level, self._joined, *shown, self._pruned, len(frequent), self.min_count))
-        self.frequent, self.so_far, self._shown, self._candidates = frequent, [], [], None
-        self.level, self.position = self.level + 1, 0
-
-    def _candidates_of_level(self) -> int:
-        """Make C_level if it is not there; its size. All pairs of C_2 are never held at once."""
-        items = len(self.frequent)
-        if self.level == 2:
-            self._joined = items * (items - 1) // 2
-            self._pruned = np.zeros((0, 2), np.int32)
-            return self._joined
-        if self._candidates is None:
-            join = compiled(_join)
-            k = self.level
-            nothing = np.zeros((0, k), np.int32)
-            self._joined, kept = join(self.frequent, nothing, nothing)
-            pruned = self._joined - kept
-            self.room(4 * k * self._joined, f"the {self._joined:,} candidates of {k} items")
-            self._candidates = np.empty((kept, k), np.int32)
-            self._pruned = np.empty((pruned if self.report else 0, k), np.int32)
-            join(self.frequent, self._candidates, self._pruned)
-        return len(self._candidates)
+        self._told = Level(level, self.min_count)
+        self.raise_to(state["min_count"])
 
     # -- counting ---------------------------------------------------------------------------------
     def _count_chunk(self) -> tuple[np.ndarray, np.ndarray]:
         """The next candidates (n, k) of this level, and the baskets of all ranks that hold each."""
+        if self.level == 1:
+            self.position = self._end()
+            self._told.joined = self.data.items
+            return np.arange(self.data.items, dtype=np.int32)[:, None], self.counts
         if self.level == 2 and self.backend.name == "cpu":
             return self._count_pairs()
         limit = max(1, min(STEP_WORDS // max(self._words(), 1), STEP_CANDIDATES))
-        chunk = self._pairs(limit) if self.level == 2 else self._next(limit)
+        chunk = self._next_pairs(limit) if self.level == 2 else self._join(limit)
         counts = self._count(chunk)
         self.comm.all_sum(counts)
         return chunk, counts
 
     def _words(self) -> int:
-        return -(-self.data.n // 64)
+        return words_for(self.data.n)
 
-    def _next(self, limit: int) -> np.ndarray:
-        assert self._candidates is not None
-        return self._candidates[self.position : self.position + limit]
+    def _join(self, limit: int) -> np.ndarray:
+        """Candidates of the next rows of L_(k-1): about `limit`, those of one row at least."""
+        k, rows = self.level, len(self.frequent)
+        room, told = max(limit, rows), self._told
+        self.room(4 * k * room, f"candidates of {k} items")
+        candidates = np.empty((room, k), np.int32)
+        pruned = np.empty((SHOWN, k), np.int32)
+        self.position, joined, kept = compiled(_join)(self.frequent, self.position, limit, candidates, pruned)
+        if told.joined - told.counted < SHOWN:
+            told.pruned.append(pruned[: min(joined - kept, SHOWN)])
+        told.joined += joined
+        return candidates[:kept]
+
+    def _next_pairs(self, limit: int) -> np.ndarray:
+        chunk = self._pairs(limit)
+        self.position += len(chunk)
+        self._told.joined += len(chunk)
+        return chunk
 
     def _pairs(self, limit: int) -> np.ndarray:
         """Pairs number position, ... of C_2 in lexicographic order; whole rows of one first item."""
@@ -193,15 +189,17 @@ class LevelWise:
     def _count_pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """C_2 without candidates: for each item, what follows it in its baskets."""
         items, data = self.data.items, self.data
-        chunk = self._pairs(STEP_CANDIDATES)
+        chunk = self._next_pairs(STEP_CANDIDATES)
         first, last = int(chunk[0, 0]), int(chunk[-1, 0]) + 1
         table = np.zeros((last - first, items), np.int64)
         follow, shards = compiled(_follow), self.team.shards
         bounds = np.linspace(first, last, 4 * shards + 1).astype(np.int64)
 
         def work(shard: int) -> None:
-            for a, b in list(zip(bounds, bounds[1:], strict=False))[shard::shards]:
-                follow(data.rows, data.row_starts, data.tids, data.tid_starts, data.places, a, b, first, table)
+            for a, b in list(pairwise(bounds))[shard::shards]:
+                follow(
+                    data.rows, data.row_starts, data.tids, data.tid_starts, data.places, a, b, first, table
+                )
 
         self.team.map(work)
         self.comm.all_sum(table)
@@ -213,7 +211,7 @@ class LevelWise:
             self.room(8 * self.data.items * self._words(), "bitmaps of the items")
             self._bitmaps = self.backend.asarray(self.data.bitmaps())
         asarray, k = self.backend.asarray, chunk.shape[1]
-        new = np.ones(len(chunk), bool)
+        new = np.ones(len(chunk), bool)  # begins otherwise than the candidate before
         new[1:] = (chunk[1:, : k - 1] != chunk[:-1, : k - 1]).any(axis=1)
         beginnings = chunk[new, : k - 1]
         left = self._bitmaps[asarray(beginnings[:, 0])]
@@ -235,12 +233,15 @@ class LevelWise:
         return counts
 
 
-def _join(frequent, candidates, pruned):
-    """apriori-gen. frequent: L_(k-1), lexicographic. Fills C_k and what was left out; (joined, kept)."""
+def _join(frequent, a, limit, candidates, pruned):
+    """apriori-gen from row a of L_(k-1) (lexicographic) on, until `limit` candidates were looked at.
+
+    Fills candidates and the first of those left out; (next row, candidates looked at, candidates kept).
+    """
     n, k = frequent.shape[0], frequent.shape[1] + 1
     candidate = np.empty(k, np.int32)
     joined = kept = 0
-    for a in range(n):
+    while a < n and joined < limit and kept + n - a <= candidates.shape[0] + 1:
         candidate[: k - 1] = frequent[a]
         for b in range(a + 1, n):
             same = True
@@ -250,13 +251,13 @@ def _join(frequent, candidates, pruned):
                 break
             candidate[k - 1] = frequent[b, k - 2]
             if _subsets_are_frequent(frequent, candidate):
-                if candidates.shape[0]:
-                    candidates[kept] = candidate
+                candidates[kept] = candidate
                 kept += 1
             elif joined - kept < pruned.shape[0]:
                 pruned[joined - kept] = candidate
             joined += 1
-    return joined, kept
+        a += 1
+    return a, joined, kept
 
 
 def _subsets_are_frequent(frequent, candidate):

@@ -43,7 +43,7 @@ class AskedRules(Algorithm):
     rules: Rules
     next_set: int
     found: list[Found]
-    baskets: Baskets | None = None
+    baskets: Baskets
     """The run's own, after `read_data`."""
 
     def _hold(self, sets: ItemSets, closed: np.ndarray, maximal: np.ndarray) -> None:
@@ -74,8 +74,9 @@ class AskedRules(Algorithm):
             facts["sets"] = f"{len(self.sets):,} frequent, {self.chosen.sum():,} written"
             facts["rules"] = f"{len(self.rules):,} by {self.recipe.rank}"
             facts |= {f"rule {k}": self._told(k - 1) for k in range(1, 1 + min(len(self.rules), TOP))}
-        b, data = self.baskets, ""
-        if b is not None:
+        data = ""
+        if hasattr(self, "baskets"):
+            b = self.baskets
             frequent = f"{len(self.labels):,} of {len(b.items):,} items in {self.min_count:,} baskets or more"
             data = f"{b.name} {self.n:,} baskets · {frequent} · {len(b.codes):,} entries · {b.layout}"
         return Description(data=data, facts=facts)

@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from dlkit.algorithms.itemsets import ItemSets
-from dlkit.algorithms.levelwise import Level
+from dlkit.algorithms.levelwise import SHOWN, Level
 from dlkit.algorithms.rule_measures import MEASURES
 from dlkit.algorithms.rules import Rules
 
-SHOWN = 40
-"""Most candidates of a level that are shown one by one."""
-
 
 def one_cell(items: Sequence[str]) -> str:
-    """Items as one text: separated by commas, quoted as in CSV where that is needed (csv.reader undoes it)."""
+    """Items as one text: separated by commas, quoted as in CSV where needed (csv.reader undoes it)."""
     if not any(set(item) & set(',"\r\n') or item != item.strip() for item in items):
         return ",".join(items)
     out = io.StringIO()
@@ -39,7 +36,9 @@ def itemsets_csv(sets: ItemSets, which: np.ndarray, closed: np.ndarray, maximal:
 
 def rules_csv(sets: ItemSets, rules: Rules, n: int) -> str:
     """A line a rule: body, head, every measure, count."""
-    cells = {int(s): one_cell(sets.items(int(s))) for s in np.unique(np.concatenate([rules.body, rules.head]))}
+    cells = {
+        int(s): one_cell(sets.items(int(s))) for s in np.unique(np.concatenate([rules.body, rules.head]))
+    }
     measured = rules.measures(sets, n)
     columns = [
         [cells[s] for s in rules.body.tolist()],
@@ -71,7 +70,8 @@ def pictures(
     measured = rules.measures(sets, n)
     best = range(min(len(rules), NETWORK_RULES))
     named = [
-        (sets.items(int(rules.body[k])), sets.items(int(rules.head[k])), float(measured["lift"][k])) for k in best
+        (sets.items(int(rules.body[k])), sets.items(int(rules.head[k])), float(measured["lift"][k]))
+        for k in best
     ]
     note = figures.missing_font("".join(text for body, head, _ in named for text in (*body, *head)))
     if note:
@@ -84,24 +84,26 @@ def pictures(
 def level_table(level: Level, labels: Sequence[str], texts: Sequence[str], counts: np.ndarray) -> list[str]:
     """What -v tells of a level. labels: of frequent items; texts, counts: of all items, for C_1."""
     k, below = level.k, "  (not frequent)"
+    pruned: list[list[str]] = []
     if k == 1:
         head = f"C_1 {len(texts):,} items, L_1 {level.frequent:,}"
         rows = [([text], int(count)) for text, count in zip(texts, counts, strict=True)]
         frequent = set(labels)
         keep = [text in frequent for text in texts]
-        pruned: list[list[str]] = []
     else:
-        left_out = level.joined - (len(level.candidates) if level.candidates is not None else level.joined)
+        left_out = level.joined - level.counted
         without = f", {left_out:,} of them not counted" if left_out else ""
         head = f"C_{k} {level.joined:,} candidates{without}, L_{k} {level.frequent:,}"
-        if level.candidates is None or level.counts is None or level.joined > SHOWN:
+        if level.joined > SHOWN:
             return [head]
-        rows = [([labels[i] for i in c], int(n)) for c, n in zip(level.candidates, level.counts, strict=True)]
+        rows = [([labels[i] for i in c[:-1]], int(c[-1])) for part in level.candidates for c in part]
         keep = [n >= level.min_count for _, n in rows]
-        pruned = [[labels[i] for i in c] for c in level.pruned]
+        pruned = [[labels[i] for i in c] for part in level.pruned for c in part]
     if len(rows) > SHOWN:
         return [head]
-    shown = [(_set_text(items), f"{n}{'' if good else below}") for (items, n), good in zip(rows, keep, strict=True)]
+    shown = [
+        (_set_text(items), f"{n}{'' if good else below}") for (items, n), good in zip(rows, keep, strict=True)
+    ]
     shown += [(_set_text(items), f"-  (a subset is not in L_{k - 1})") for items in pruned]
     width = max((len(text) for text, _ in shown), default=0)
     return [head, *(f"  {text:<{width}}  {rest}" for text, rest in sorted(shown))]

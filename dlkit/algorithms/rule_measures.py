@@ -1,8 +1,9 @@
 """What a rule X => Y is worth, from three counts of n baskets: of X and Y together, of X, of Y.
 
-P(X) stands for the support of X. Agrawal & Srikant (1994): support, confidence. Brin et al. (1997): lift (there:
-interest), conviction. Piatetsky-Shapiro (1991): leverage. Zhang (2000): association in [-1, 1]. Jaccard and
-Kulczynski as in Wu, Chen & Han, "Re-examination of interestingness measures in pattern mining" (2010).
+P(X) stands for the support of X. Agrawal & Srikant (1994): support, confidence. Brin et al. (1997): lift
+(there: interest), conviction. Piatetsky-Shapiro (1991): leverage. Zhang (2000): association in [-1, 1].
+Jaccard and Kulczynski as in Wu, Chen & Han, "Re-examination of interestingness measures in pattern mining"
+(2010).
 """
 
 import numpy as np

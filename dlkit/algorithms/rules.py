@@ -1,8 +1,8 @@
 """Association rules X => Y from frequent sets Z = X and Y together.
 
-Agrawal & Srikant (1994), section 3 (ap-genrules): if X => Y misses the confidence, so does every rule of Z with
-a larger head. So heads grow item by item, and a head that fails is grown no further. All supports are looked up
-among the frequent sets; a rule is three set numbers until it is written.
+Agrawal & Srikant (1994), section 3 (ap-genrules): if X => Y misses the confidence, so does every rule of Z
+with a larger head. So heads grow item by item, and a head that fails is grown no further. All supports are
+looked up among the frequent sets; a rule is three set numbers until it is written.
 """
 
 # What numba compiles has no annotations.
@@ -94,8 +94,8 @@ class RuleMaker:
         return int(done), Rules(*(row[:size].copy() for row in out))
 
 
-def _rules(which, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head, stack, head,
-           out):  # fmt: skip
+def _rules(which, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head, stack,
+           head, out):  # fmt: skip
     """(sets done, rules written)."""
     size = np.int64(0)
     for w in range(which.size):
@@ -107,8 +107,8 @@ def _rules(which, starts, members, counts, keys, slots, in_body, in_head, min_co
     return which.size, size
 
 
-def _rules_of(z, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head, stack, head,
-              out, size):  # fmt: skip
+def _rules_of(z, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head, stack,
+              head, out, size):  # fmt: skip
     """Rules of set z: heads grow depth first, in the order of its items. Rules so far; -1: no room."""
     begin, end = starts[z], starts[z + 1]
     whole = np.uint64(0)

@@ -7,16 +7,19 @@ Items are numbered from the rarest to the most frequent: what is extended by lat
 # mypy: disable-error-code="no-untyped-def"
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from dlkit.kernels.bitmaps import words_for
 from dlkit.kernels.compile import compile_cpu
 
-compiled = cache(compile_cpu)
+compiled: Callable[[Any], Callable[..., Any]] = cache(compile_cpu)
 """A function of this folder as machine code, made once a process."""
+
 
 @dataclass
 class Transactions:

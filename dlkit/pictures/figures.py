@@ -1,7 +1,7 @@
-"""Figures drawn by matplotlib without a display, the same bytes for the same data, in fonts that show the text.
+"""Figures by matplotlib without a display: the same bytes for the same data, in fonts that show the text.
 
-matplotlib's own font has no Japanese. What is missing in it is looked for in the fonts that systems bring along,
-then in the package matplotlib-fontja (extra `ja`).
+matplotlib's own font has no Japanese. What is missing in it is looked for in the fonts that systems bring
+along, then in the package matplotlib-fontja (extra `ja`).
 """
 
 import importlib.util
@@ -14,8 +14,10 @@ from typing import Any
 
 FAMILIES = (
     "Noto Sans CJK JP", "Noto Sans JP", "Source Han Sans JP", "Source Han Sans", "IPAexGothic", "IPAGothic",
-    "IPAPGothic", "TakaoGothic", "TakaoPGothic", "VL Gothic", "VL PGothic", "BIZ UDGothic", "UD Digi Kyokasho NK-R",
-    "Yu Gothic", "Meiryo", "MS Gothic", "Hiragino Sans", "Hiragino Kaku Gothic ProN", "Hiragino Maru Gothic Pro",
+    "IPAPGothic", "TakaoGothic", "TakaoPGothic", "VL Gothic", "VL PGothic", "BIZ UDGothic",
+    "UD Digi Kyokasho NK-R",
+    "Yu Gothic", "Meiryo", "MS Gothic", "Hiragino Sans", "Hiragino Kaku Gothic ProN",
+    "Hiragino Maru Gothic Pro",
     "Noto Sans CJK SC", "Noto Sans CJK KR", "WenQuanYi Micro Hei", "Unifont", "Arial Unicode MS",
 )  # fmt: skip
 """Fonts with Japanese (and more), the likelier ones first."""
@@ -35,7 +37,12 @@ def figure(width: float, height: float, text: str = "") -> Iterator[Any]:
     from matplotlib.figure import Figure
 
     families = [OWN, *filter(None, [family_for(missing_in_own(text))])]
-    settings = {"font.family": families, "axes.unicode_minus": False, "svg.fonttype": "none", "svg.hashsalt": "dlkit"}
+    settings = {
+        "font.family": families,
+        "axes.unicode_minus": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "dlkit",
+    }
     with matplotlib.rc_context(settings):
         yield Figure(figsize=(width, height), dpi=100, layout="constrained")
 
@@ -61,7 +68,9 @@ def missing_font(text: str) -> str:
     shown = "".join(rest[:5])
     return (
         f"no font here shows {shown!r} and {len(rest) - 1} more in pictures; install a Japanese font "
-        'or pip install "dlkit[ja]"' if len(rest) > 1 else f"no font here shows {shown!r} in pictures"
+        'or pip install "dlkit[ja]"'
+        if len(rest) > 1
+        else f"no font here shows {shown!r} in pictures"
     )
 
 
@@ -74,7 +83,7 @@ def missing_in_own(text: str) -> str:
 
 
 def family_for(characters: str) -> str | None:
-    """The installed family that shows the most of `characters`, the earlier of equals; None: none shows any."""
+    """The installed family that shows most of `characters`, the earlier of equals; None: none shows any."""
     if not characters:
         return None
     shown = {family: sum(ord(c) in _characters(family) for c in characters) for family in _installed()}

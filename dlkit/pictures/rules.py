@@ -55,10 +55,13 @@ def network(rules: Sequence[NamedRule], rank: str, total: int) -> bytes:
         points = axes.scatter(dots[:, 0], dots[:, 1], c=lift, s=45, cmap="viridis", zorder=3)
         for item, (x, y) in zip(items, places, strict=False):
             axes.text(x, y, _short(item), ha="center", va="center", fontsize=9, zorder=4, parse_math=False,
-                      bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "#888888", "lw": 0.6})  # fmt: skip
+                      bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "#888888",
+                      "lw": 0.6})  # fmt: skip
         low, high = places.min(axis=0), places.max(axis=0)
         margin = 0.08 * np.maximum(high - low, 0.1)
-        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+        axes.set(
+            xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1])
+        )
         axes.set_axis_off()
         which = f"the best {len(rules)} of {total:,} rules" if total > len(rules) else f"{total} rules"
         axes.set_title(f"{which} by {rank}", fontsize=10)
@@ -69,7 +72,13 @@ def network(rules: Sequence[NamedRule], rank: str, total: int) -> bytes:
 def _arrows(axes: Any, places: np.ndarray, edges: Sequence[tuple[int, int]], items: int) -> None:
     for a, b in edges:
         to_item = b < items
-        style = {"arrowstyle": "-|>", "color": "#9a9a9a", "lw": 0.8, "shrinkA": 4, "shrinkB": 14 if to_item else 4}
+        style = {
+            "arrowstyle": "-|>",
+            "color": "#9a9a9a",
+            "lw": 0.8,
+            "shrinkA": 4,
+            "shrinkB": 14 if to_item else 4,
+        }
         axes.annotate("", xy=places[b], xytext=places[a], arrowprops=style, zorder=2)
 
 
@@ -79,7 +88,7 @@ def _short(text: str) -> str:
 
 
 def layout(nodes: int, labels: int, edges: Sequence[tuple[int, int]]) -> np.ndarray:
-    """(nodes, 2) places in the plane by forces (Fruchterman & Reingold 1991), from a spiral on: no chance in it."""
+    """(nodes, 2) places in the plane by forces (Fruchterman & Reingold 1991) from a spiral on: no chance."""
     angle = 2 * math.pi * np.arange(nodes) * 0.61803398875  # golden section: neighbours in number stand apart
     radius = np.sqrt((np.arange(nodes) + 0.5) / max(nodes, 1))
     places = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])

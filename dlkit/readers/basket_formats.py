@@ -13,6 +13,8 @@ Format = Literal["rows", "pairs", "table"]
 
 _SAMPLE, _SAMPLE_ROWS = 1 << 16, 100
 _YES, _NO = {"1", "true", "t", "yes", "y", "1.0"}, {"0", "false", "f", "no", "n", "0.0", ""}
+_SURE = {"1", "true", "yes", "1.0", "0", "false", "no", "0.0"}
+"""What is taken for a 0/1 table without being told; "t" and "" may well be items."""
 _BASKET = re.compile(
     r"basket|transaction|trans|tid|order|invoice|receipt|session|visit|customer|member|user|id$|_id|no$"
     r"|注文|取引|伝票|会計|顧客|会員|番号"
@@ -79,9 +81,10 @@ def _guess(rows: list[list[str]], header: bool | str) -> Format:
     if len(rows[0]) == 2 and (_names_pairs(rows[0]) or _look_like_pairs(body)):
         return "pairs"
     body = rows[1:] if header is True or (header == "auto" and not _all_truth(rows[0])) else rows
-    repeats = any(max(Counter(row).values()) > 1 for row in body)
-    if body and repeats and all(_all_truth(row[1:]) for row in body):
-        return "table"
+    repeats = any(max(Counter(row[1:]).values()) > 1 for row in body if len(row) > 2) or len(rows[0]) == 2
+    if body and repeats and {cell.lower() for row in body for cell in row[1:]} <= _SURE:
+        first = {row[0].lower() for row in body}
+        return "table" if first <= _SURE or not first & _SURE else "rows"
     return "rows"
 
 

@@ -68,7 +68,7 @@ class BasketSpec(Spec):
         if value is None:
             return None
         value = DELIMITERS.get(value, value)
-        if len(value) != 1 or not value.isascii() or value in "\"\r\n\0":
+        if len(value) != 1 or not value.isascii() or value in '"\r\n\0':
             raise ValueError("expected one ASCII character, tab, or blanks")
         return value
 

@@ -42,6 +42,8 @@ class CellCodes:
     def widths(self) -> np.ndarray:
         """(rows,) cells of each row."""
         return np.diff(self.starts)
+
+
 _BASIS, _PRIME = 14695981039346656037, 1099511628211
 _POSITION, _CELLS, _ROWS, _KNOWN, _LINE, _ROW_LINE, _SEPARATED, _FAULT = range(8)
 

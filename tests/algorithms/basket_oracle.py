@@ -12,7 +12,10 @@ def item_sets(baskets: Sequence[Sequence[str]], min_count: int, longest: int = 9
     """Every set of items that occur together, with the baskets that hold it."""
     held = [frozenset(b) for b in baskets]
     candidates = {
-        frozenset(c) for b in held for k in range(1, min(len(b), longest) + 1) for c in combinations(sorted(b), k)
+        frozenset(c)
+        for b in held
+        for k in range(1, min(len(b), longest) + 1)
+        for c in combinations(sorted(b), k)
     }
     counts = {c: sum(c <= b for b in held) for c in candidates}
     return {c: n for c, n in counts.items() if n >= min_count}

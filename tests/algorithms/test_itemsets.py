@@ -24,7 +24,9 @@ from dlkit.errors import UserError
 from tests.algorithms import basket_oracle as oracle
 
 METHODS = ("apriori", "fp-growth", "eclat")
-GOLDEN = json.loads((Path(__file__).parents[1] / "oracles" / "itemset_golden.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads(
+    (Path(__file__).parents[1] / "oracles" / "itemset_golden.json").read_text(encoding="utf-8")
+)
 
 
 def context(shards: int = 1) -> Context:
@@ -73,7 +75,8 @@ def digest(sets: dict[frozenset[str], int]) -> str:
 # -- trying everything ------------------------------------------------------------------------------
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    ("baskets", "items", "density", "count"), [(1, 3, 0.9, 1), (12, 6, 0.5, 2), (60, 8, 0.35, 3), (150, 9, 0.8, 60)]
+    ("baskets", "items", "density", "count"),
+    [(1, 3, 0.9, 1), (12, 6, 0.5, 2), (60, 8, 0.35, 3), (150, 9, 0.8, 60)],
 )
 def test_every_method_finds_what_there_is(
     method: str, baskets: int, items: int, density: float, count: int, tmp_path: Path
@@ -111,7 +114,9 @@ def test_any_baskets(
         for method in METHODS:
             run = mined(path, method, min_support=count, max_length=longest, min_confidence=0.5)
             assert sets_of(run) == within, method
-            assert sets_of(run, run.closed) == {s: n for s, n in oracle.closed(expected).items() if s in within}
+            assert sets_of(run, run.closed) == {
+                s: n for s, n in oracle.closed(expected).items() if s in within
+            }
             found = {(b, h) for b, h in oracle.rules(expected, 0.5) if b | h in within}
             assert set(rules_of(run)) == found
     assert Branches.__init__.__kwdefaults__ == {"work": WORK}
@@ -130,12 +135,17 @@ def test_items_of_body_and_head_and_left_out(some: tuple[Path, list[list[str]]])
     may = {"body": {"i1", "i2", "i3"}, "head": {"i0", "i4", "i5", "i6", "i7"}}
     expected = {(b, h) for b, h in whole if b <= may["body"] and h <= may["head"]}
     keys = {name: sorted(items) for name, items in may.items()}
-    assert expected and set(rules_of(mined(path, "eclat", min_support=0.1, min_confidence=0.5, **keys))) == expected
+    assert (
+        expected
+        and set(rules_of(mined(path, "eclat", min_support=0.1, min_confidence=0.5, **keys))) == expected
+    )
     only = mined(path, "eclat", min_support=0.1, head="i4")
     assert {h for _, h in rules_of(only)} == {frozenset({"i4"})}
     without = mined(path, "eclat", min_support=0.1, exclude=["i4", "i1"])
     assert sets_of(without) == {
-        s: n for s, n in oracle.item_sets(baskets, least_count(0.1, len(baskets))).items() if not s & {"i4", "i1"}
+        s: n
+        for s, n in oracle.item_sets(baskets, least_count(0.1, len(baskets))).items()
+        if not s & {"i4", "i1"}
     }
     short = mined(path, "eclat", min_support=0.1, max_head=1, min_lift=1.05)
     assert set(rules_of(short)) == {r for r, m in whole.items() if len(r[1]) == 1 and m["lift"] >= 1.05}

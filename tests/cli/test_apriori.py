@@ -42,8 +42,8 @@ def test_the_article(recipes: Path, tmp_path: Path) -> None:
     assert told[first + 1 : first + 15] == [
         "{1}  2", "{2}  3", "{3}  3", "{4}  1  (not frequent)", "{5}  3",
         "C_2 6 candidates, L_2 4",
-        "{1 2}  1  (not frequent)", "{1 3}  2", "{1 5}  1  (not frequent)", "{2 3}  2", "{2 5}  3", "{3 5}  2",
-        "C_3 1 candidates, L_3 1", "{2 3 5}  2",
+        "{1 2}  1  (not frequent)", "{1 3}  2", "{1 5}  1  (not frequent)", "{2 3}  2", "{2 5}  3",
+        "{3 5}  2", "C_3 1 candidates, L_3 1", "{2 3 5}  2",
     ]  # fmt: skip
     assert item_sets(tmp_path / "run") == {
         "2": 3, "3": 3, "5": 3, "1": 2, "2,5": 3, "1,3": 2, "2,3": 2, "3,5": 2, "2,3,5": 2
@@ -55,7 +55,17 @@ def test_the_article(recipes: Path, tmp_path: Path) -> None:
 
 def test_candidates_with_an_infrequent_subset_are_shown_and_not_counted(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("a b\na b\na c\na c\n" + "b\nc\n" * 3, encoding="utf-8")
-    done = good("apriori", tmp_path / "b.txt", "--min-support", 2, "--algorithm", "apriori", "-v", "-o", tmp_path / "r")
+    done = good(
+        "apriori",
+        tmp_path / "b.txt",
+        "--min-support",
+        2,
+        "--algorithm",
+        "apriori",
+        "-v",
+        "-o",
+        tmp_path / "r",
+    )
     assert "C_3 1 candidates, 1 of them not counted, L_3 0" in done.stderr
     assert "{a b c}  -  (a subset is not in L_2)" in done.stderr
 
@@ -93,7 +103,13 @@ def test_standard_input_gzip_and_pairs(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
-    text = "牛乳,パン\n" * 6 + "牛乳,パン,バター\n" * 3 + "ビール,紙おむつ\n" * 4 + '"a, ""b""",牛乳\n' * 2 + "茶\n"
+    text = (
+        "牛乳,パン\n" * 6
+        + "牛乳,パン,バター\n" * 3
+        + "ビール,紙おむつ\n" * 4
+        + '"a, ""b""",牛乳\n' * 2
+        + "茶\n"
+    )
     (folder / "b.csv").write_text(text, encoding="utf-8")
     good("apriori", folder / "b.csv", "--min-support", 2, "--min-confidence", 0.3, "-o", folder / "run")
     return folder
@@ -154,7 +170,9 @@ def test_asked_in_the_wrong_way(shop: Path) -> None:
         (["--set", "data.head=1"], 2, "data.head: unknown key"),
     ],
 )
-def test_mistakes_are_one_line(options: list[str], code: int, told: str, article: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line(
+    options: list[str], code: int, told: str, article: Path, tmp_path: Path
+) -> None:
     line = error_line(call("apriori", article, *options, "-o", tmp_path / "run", "-q"), code)
     assert told in line, line
     assert not (tmp_path / "run" / "summary.json").exists()
@@ -186,7 +204,8 @@ def test_ctrl_c_and_resume_give_the_same_bytes(method: str, tmp_path: Path) -> N
     rng = np.random.default_rng(1)
     lines = [" ".join(map(str, np.flatnonzero(rng.random(40) < 0.55))) for _ in range(1500)]
     (tmp_path / "b.txt").write_text("\n".join(lines), encoding="utf-8")
-    command = ["apriori", tmp_path / "b.txt", "--min-support", "0.02", "--max-length", "5", "--algorithm", method,
+    command = ["apriori", tmp_path / "b.txt", "--min-support", "0.02", "--max-length", "5", "--algorithm",
+    method,
                "--min-confidence", "0.9", *sets(shards=2, pictures="false")]  # fmt: skip
     good(*command, "-o", tmp_path / "whole")
     part = tmp_path / "part"

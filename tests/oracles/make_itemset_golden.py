@@ -1,4 +1,4 @@
-"""Writes itemset_golden.json: item sets by PyFIM (Borgelt, C) and rules by mlxtend, of real and of made-up baskets.
+"""Writes itemset_golden.json: item sets by PyFIM (Borgelt, C) and rules by mlxtend, real and made-up baskets.
 
     DLKIT_DATA=... python tests/oracles/make_itemset_golden.py     (needs pyfim, mlxtend, pandas)
 
@@ -25,7 +25,7 @@ REAL = {
     "mushroom": ("fimi/mushroom.dat", 0.2, 0.4, 0.8),
     "groceries": ("groceries/groceries.csv", 0.001, 0.001, 0.5),
 }
-"""File, least support of the item sets and of the rules (mlxtend needs hours for mushroom's at .2), confidence."""
+"""File, least support of item sets and of rules (mlxtend needs hours for mushroom's at .2), confidence."""
 MEASURES = {"support": "support", "confidence": "confidence", "lift": "lift", "leverage": "leverage",
             "conviction": "conviction", "zhang": "zhangs_metric"}  # fmt: skip
 
@@ -108,7 +108,8 @@ def main() -> int:
     golden["made_up"] = {
         "baskets": baskets, "min_support": 0.05, "min_confidence": 0.4, "measures": list(MEASURES),
         "all": item_sets(baskets, least(0.05, 300)), "closed": item_sets(baskets, least(0.05, 300), "c"),
-        "maximal": item_sets(baskets, least(0.05, 300), "m"), "rules": sorted(rows, key=lambda r: (r[0], r[1])),
+        "maximal": item_sets(baskets, least(0.05, 300), "m"), "rules": sorted(rows, key=lambda r: (r[0],
+        r[1])),
     }  # fmt: skip
     OUT.write_text(json.dumps(golden, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     return 0

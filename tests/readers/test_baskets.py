@@ -62,7 +62,7 @@ def test_columns_of_pairs_by_name_and_index(tmp_path: Path) -> None:
     expected = [["milk", "tea"], ["milk"]]
     assert sets(read(tmp_path, text, basket="No", item="What")) == expected
     assert sets(read(tmp_path, text, basket=0, item=-2, header=True)) == expected
-    with pytest.raises(DataError, match='no column "Item" .there are No, Date, What, Who'):
+    with pytest.raises(DataError, match=r'no column "Item" \(there are No, Date, What, Who'):
         read(tmp_path, text, basket="No", item="Item")
     with pytest.raises(DataError, match="no column 9"):
         read(tmp_path, text, basket=0, item=9)

@@ -287,9 +287,8 @@ def _usage_line(error: click.UsageError) -> str:
         and not isinstance(error, click.MissingParameter)
         and error.param
     ):
-        spelled = [one for one in error.param.opts if one.startswith("--")] or [
-            error.param.human_readable_name
-        ]
+        opts = error.param.opts if isinstance(error.param, click.Option) else []
+        spelled = [one for one in opts if one.startswith("--")] or opts or [error.param.human_readable_name]
         return f"{spelled[0]}: {error.message.rstrip('.')}"
     if isinstance(error, click.NoSuchOption):
         text = f"no option is called {error.option_name}"

@@ -29,7 +29,7 @@ def finish(loop: TrainingLoop, about: dict[str, Any], parameters: int) -> Figure
     names = [*algorithm.PREVIEWS]
     for name, content in algorithm.artifacts():
         directory.write(name, content)
-        names.append(name)
+        names += [name] if name not in names else []  # the last preview
     figures: Figures = {"epochs": record.epoch, "steps": record.steps}
     figures |= {"parameters": parameters} if parameters else {}
     figures |= {"best_epoch": best} if best else {}

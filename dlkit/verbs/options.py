@@ -59,13 +59,17 @@ def understood(algorithm: Any, verb: str, given: Mapping[str, Any]) -> dict[str,
         )
     for name, value in given.items():
         if value not in (None, False, ()) and name not in known:
-            flag = f"--{name.replace('_', '-')}"
-            flags = ", ".join(f"--{one.replace('_', '-')}" for one in sorted(known))
+            flag, flags = _flag(name), ", ".join(map(_flag, sorted(known)))
             raise UsageError(
                 f"{flag}: not for a run of {algorithm.command}",
                 hint=f"{verb} takes {flags}" if flags else None,
             )
     return {name: value for name, value in given.items() if name in known}
+
+
+def _flag(name: str) -> str:
+    """An option as it is written: -n, --mc-samples."""
+    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import ctypes
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -28,10 +29,12 @@ class Gemm(NamedTuple):
 
 @cache
 def find_gemm() -> Gemm | None:
-    """The products of the one BLAS library that NumPy has loaded; None where it cannot be told."""
+    """The products of the BLAS library that NumPy multiplies with; None where it cannot be told."""
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
     paths = {info["filepath"] for info in threadpool_info() if info["user_api"] == "blas"}
+    own = {path for path in paths if Path(np.__file__).parent.name in Path(path).parent.name.split(".")}
+    paths = own or paths  # SciPy's wheels, which numba loads where they are, bring another
     if len(paths) != 1:
         return None
     try:

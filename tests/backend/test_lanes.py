@@ -78,7 +78,12 @@ def test_the_library_of_numpys_wheels_is_found() -> None:
 
     if not any("scipy_openblas" in info["filepath"] for info in threadpool_info()):
         pytest.skip("this NumPy does not bring the OpenBLAS of the wheels")
-    assert blas.find_gemm() is not None
+    blas.find_gemm.cache_clear()
+    alone = blas.find_gemm()
+    pytest.importorskip("scipy.linalg")  # loads a second BLAS
+    blas.find_gemm.cache_clear()
+    assert alone is not None
+    assert blas.find_gemm() == alone
 
 
 @pytest.mark.parametrize(

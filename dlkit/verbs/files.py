@@ -18,11 +18,12 @@ def run_folder(run: Path) -> Path:
 def write_files(pieces: Iterable[File | str], default: Path, output: Path | None) -> None:
     """Write the files and print their paths, print the lines, in the order in which they come.
 
-    output: a folder (it is made), or a name with an ending for a single file; None: `default`, a folder.
+    output: a folder (it is made), a name with an ending for a single file, a device or pipe that exists, or
+    "-" for standard output; None: `default`, a folder.
     Every file appears whole or not at all. Raises UserError.
     """
     folder = default if output is None else output
-    single = output if output is not None and output.suffix and not output.is_dir() else None
+    single = output if output is not None and _names_one(output) else None
     written = 0
     for piece in pieces:
         if isinstance(piece, str):
@@ -31,11 +32,30 @@ def write_files(pieces: Iterable[File | str], default: Path, output: Path | None
         if single and written:
             raise UsageError(f"{single} is the name of one file, there are more", where="--output")
         path = single or folder / piece.name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problem = f"cannot make the folder: {error.strerror or error}"
-            raise UserError(problem, where=str(path.parent)) from error
-        write_atomic(path, piece.content.encode() if isinstance(piece.content, str) else piece.content)
+        content = piece.content.encode() if isinstance(piece.content, str) else piece.content
         written += 1
+        if str(path) == "-":
+            click.get_binary_stream("stdout").write(content)
+            continue
+        _write(path, content)
         click.echo(str(path))
+
+
+def _names_one(output: Path) -> bool:
+    """Whether it is the name of one file, not of a folder for several."""
+    special = output.exists() and not output.is_dir()
+    return str(output) == "-" or special or (bool(output.suffix) and not output.is_dir())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A device or a pipe is written to as it is: a rename would put a file in its place."""
+    act = "make the folder"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            act = "write"
+            path.write_bytes(content)
+            return
+    except OSError as error:
+        raise UserError(f"cannot {act}: {error.strerror or error}", where=str(path)) from error
+    write_atomic(path, content)

@@ -103,6 +103,17 @@ def test_samples(run: Path, tmp_path: Path) -> None:
     assert size(one) == (8 * 34 + 2, 2 * 34 + 2)
 
 
+def test_where_a_picture_goes(run: Path, tmp_path: Path) -> None:
+    assert good("sample", run, "-o", "/dev/null").stdout == "/dev/null\n"
+    assert not Path("/dev/null").is_file()
+    plain = tmp_path / "plain"
+    plain.write_text("a file", encoding="utf-8")
+    assert good("sample", run, "-o", plain).stdout == f"{plain}\n"
+    assert size(plain) == (274, 274)
+    line = error_line(call("sample", run, "-o", plain / "below" / "it.png"), 1)
+    assert line.startswith(f"{plain / 'below' / 'it.png'}: cannot make the folder")
+
+
 def test_ways_and_the_plane(run: Path, tmp_path: Path) -> None:
     done = good("sample", run, "--interpolate", "-n", 3, "-o", tmp_path / "made")
     assert done.stdout == f"{tmp_path / 'made' / 'interpolation.png'}\n"

@@ -43,7 +43,7 @@ class TextFeaturesSpec(WordsSpec):
         json_schema_extra={"aka": ["max_features", "vocabulary_size"]},
     )  # fmt: skip
     distinct_limit: int = Field(
-        4_000_000,
+        2_000_000,
         ge=1000,
         description="Most distinct words held while counting; beyond, the rarest so far are dropped.",
     )
@@ -127,10 +127,7 @@ class WordCounts:
     def _make_room(self, words: int) -> None:
         if words > len(self.counts):
             size = max(2 * len(self.counts), words)
-            self.counts = np.concatenate(
-                [self.counts, np.zeros((size - len(self.counts), len(self.rows)), np.int64)]
-            )
-            self.documents = np.concatenate([self.documents, np.zeros(size - len(self.documents), np.int64)])
+            self.counts, self.documents = _longer(self.counts, size), _longer(self.documents, size)
 
     def _prune(self) -> bool:
         """Drop the words of the fewest documents until half of the limit is free again."""
@@ -165,7 +162,8 @@ class WordCounts:
         if not chosen.any():
             text = f"none of {words:,} words is left" if words else "no word in any document"
             raise DataError(text, hint="text.min_df, max_df, stop_words" if words else "text.tokens")
-        self.keep(chosen)
+        if not chosen.all():
+            self.keep(chosen)
 
     # -- state ------------------------------------------------------------------------------------
     def state(self) -> Tree:
@@ -206,6 +204,13 @@ class WordCounts:
         self.documents = documents if words else np.zeros(1, np.int64)
         self.rows = rows
         self.tokens, self.pruned, self.floor = int(state["tokens"]), int(state["pruned"]), int(state["floor"])
+
+
+def _longer(array: np.ndarray, size: int) -> np.ndarray:
+    """The same with zeros below."""
+    made = np.zeros((size, *array.shape[1:]), array.dtype)
+    made[: len(array)] = array
+    return made
 
 
 def _compact(values: np.ndarray) -> np.ndarray:

@@ -55,4 +55,8 @@ CASES = [
         SLOW_COUNTING,
         asks=[["inspect"], ["predict", "data/digits.csv"], ["evaluate"]],
     ),
+    Case(
+        ["mf", "data/ratings-article.csv", "--format", "matrix", "--epochs", "40", "--factors", "3"],
+        asks=[["inspect"], ["recommend", "User 4"], ["similar", "Movie 1"]],
+    ),
 ]

@@ -203,6 +203,8 @@ def test_a_corrupted_state_is_refused_by_every_verb(
     monkeypatch.chdir(ROOT)
     directory = tmp_path / "run"
     shutil.copytree(whole.directory, directory)
+    if not (directory / name).exists():
+        pytest.skip("no validation, so no best epoch")
     good = (directory / name).read_bytes()
     (directory / "summary.json").unlink()  # as if it was stopped before the very end
     commands = [[verb, str(directory / name), *rest] for verb, *rest in case.asks]

@@ -1,8 +1,8 @@
 """Spoilt files of labelled text through `bayes-nb --dry-run` and the verbs.
 
-Garbage is what has a line without a tab, or with nothing before it, a NUL, bytes that are not UTF-8, or one
-class only. It must end with code 1 and a place. What is accepted has as many documents as there are lines that
-are not blank.
+Garbage is what has a line without a tab, or nothing before it, a NUL, bytes that are not UTF-8, or one
+class only. It must end with code 1 and a place. What is accepted has as many documents as there are lines
+that are not blank.
 """
 
 import csv

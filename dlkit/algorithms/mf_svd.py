@@ -45,7 +45,7 @@ class SVDSpec(Spec):
     lr_bias: float | None = Field(None, gt=0, description="Learning rate of the biases; null: lr.")
     reg_bias: float | None = Field(None, ge=0, description="Regularisation of the biases; null: reg.")
     init_mean: float = Field(0.0, description="Mean of the first factors (normal).")
-    init_sd: float = Field(0.1, ge=0, description="Standard deviation of the first factors.")
+    init_sd: float = Field(0.05, ge=0, description="Standard deviation of the first factors.")
     update: Literal["together", "user_first"] = Field(
         "together",
         description="q takes p as it was before the step (together) or as it is after it (user_first).",

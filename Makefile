@@ -22,7 +22,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -99,7 +99,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-startup bench-cost bench-apriori  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-startup bench-cost bench-apriori  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli
@@ -115,6 +115,9 @@ bench-gan: .venv/.installed-bench $(call peer,torch)  ## a step of each network 
 
 bench-bayes-nb: .venv/.installed-bench $(call peer,peers)  ## text to trained model against scikit-learn (20 newsgroups with DLKIT_DATA)
 	$(BENCH) bayes-nb
+
+bench-vae: .venv/.installed-bench $(call peer,torch)  ## one step of a variational autoencoder against PyTorch
+	$(BENCH) vae
 
 bench-startup: .venv/.installed-bench $(call peer,torch)  ## --help, and the command until its first step is on disk
 	$(BENCH) startup

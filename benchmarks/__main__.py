@@ -21,6 +21,7 @@ ROWS = {
     "train-mlp-cli": "row_train_mlp_cli",
     "split": "row_split",
     "bayes-nb": "row_bayes_nb",
+    "vae": "row_vae",
     "startup": "row_startup",
     "cost": "row_cost",
     "apriori": "row_apriori",

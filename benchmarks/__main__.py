@@ -22,6 +22,7 @@ ROWS = {
     "split": "row_split",
     "bayes-nb": "row_bayes_nb",
     "vae": "row_vae",
+    "mf": "row_mf",
     "startup": "row_startup",
     "cost": "row_cost",
     "apriori": "row_apriori",

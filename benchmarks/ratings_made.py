@@ -1,6 +1,8 @@
-"""Ratings made up: ``python -m benchmarks.ratings_made FILE N [USERS ITEMS]`` writes N lines ``user,item,rating``.
+"""Ratings made up: ``python -m benchmarks.ratings_made FILE N [USERS ITEMS]`` writes N lines
+``user,item,rating``.
 
-Popularity falls off as in real data (items by a power of a uniform draw); ratings follow from biases and four factors.
+Popularity falls off as in real data (items by a power of a uniform draw); ratings follow from biases and
+four factors.
 """
 
 import sys
@@ -24,7 +26,8 @@ def write(path: Path, n: int, users: int, items: int) -> None:
             i = (items * rng.random(m) ** 2).astype(np.int64)
             r = 3.5 + bu[u] + bi[i] + (p[u] * q[i]).sum(1) + rng.normal(0, 0.8, m)
             r = np.clip(np.round(2 * r) / 2, 0.5, 5)
-            file.writelines(f"{a},{b},{c:g}\n" for a, b, c in zip(u.tolist(), i.tolist(), r.tolist(), strict=True))
+            rows = zip(u.tolist(), i.tolist(), r.tolist(), strict=True)
+            file.writelines(f"{a},{b},{c:g}\n" for a, b, c in rows)
 
 
 if __name__ == "__main__":

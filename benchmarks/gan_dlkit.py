@@ -13,7 +13,7 @@ from dlkit.algorithms.protocol import Context
 from dlkit.algorithms.rows import Rows
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
-from dlkit.backend.threads import Team, hold_blas_at_one_thread
+from dlkit.backend.threads import ProductTeam, hold_blas_at_one_thread
 from dlkit.readers.spec import DataSpec
 
 
@@ -27,7 +27,7 @@ def main() -> None:
         draw.random((asked.batch, 784), np.float32), None, np.ones(1, np.float32), np.zeros(1, np.float32)
     )
     index = np.arange(asked.batch)
-    with Team(asked.threads, asked.threads) as team:
+    with ProductTeam(asked.threads, asked.threads) as team:
         context = Context(backend, streams, team)
         networks = Networks(recipe, (784,))
         networks.allocate(context)

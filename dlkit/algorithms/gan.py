@@ -32,6 +32,7 @@ class GAN(AskedGAN):
 
     command = "gan"
     Recipe = GANRecipe
+    SPLIT = "products"
     PREVIEWS = (LATEST,)
     METRICS: ClassVar[tuple[Column, ...]] = (
         Column("lr", "1", "G's learning rate of the epoch's last step"),

@@ -14,7 +14,7 @@ from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description
 from dlkit.algorithms.protocol import Tree as State
 from dlkit.algorithms.rule_files import one_cell
 from dlkit.algorithms.rules import Rules
-from dlkit.errors import UsageError
+from dlkit.errors import UsageError, UserError
 from dlkit.readers.baskets import Baskets, BasketSpec, read_baskets
 from dlkit.readers.paths import resolve_path
 
@@ -58,7 +58,8 @@ class AskedRules(Algorithm):
             self.chosen = np.isin(np.arange(len(sets)), which)
 
     def _sets(self) -> ItemSets:
-        assert self.sets is not None, "the sets are not found yet"
+        if self.sets is None:
+            raise UserError("this run has not found all its item sets yet", hint="--resume goes on with it")
         return self.sets
 
     def _method(self) -> str:

@@ -59,4 +59,8 @@ CASES = [
         ["mf", "data/ratings-article.csv", "--format", "matrix", "--epochs", "40", "--factors", "3"],
         asks=[["inspect"], ["recommend", "User 4"], ["similar", "Movie 1"]],
     ),
+    Case(
+        ["apriori", "data/golf.csv", "--min-support", "2", "--format", "rows", "--set", "pictures=false"],
+        asks=[["inspect"], ["predict", "data/golf.csv"], ["recommend", "sunny"]],
+    ),
 ]

@@ -59,15 +59,18 @@ help:  ## this list
 	@touch $@
 
 # -- to look at it, to work on it --------------------------------------------------------------------
-demo: .venv/.installed-report  ## train a network on the data in data/, then predict, evaluate, inspect (under 3 minutes)
+demo: .venv/.installed-report  ## train two networks on the data in data/, then predict, evaluate, inspect (under 3 minutes)
 	$(DLKIT) train-mlp recipes/mlp-digits.yaml -o runs/demo --force
 	$(DLKIT) inspect runs/demo
 	$(DLKIT) evaluate runs/demo
 	$(DLKIT) predict runs/demo data/digits.csv > runs/demo-predictions.csv
 	@head -n 4 runs/demo-predictions.csv
+	$(DLKIT) train-cnn recipes/lenet-digits.yaml -o runs/demo-lenet --force
+	$(DLKIT) inspect runs/demo-lenet --filters
 	@echo
 	@echo "the run:          runs/demo  (metrics.csv, summary.json, checkpoint.h5, ...)"
 	@echo "its predictions:  runs/demo-predictions.csv"
+	@echo "a LeNet:          runs/demo-lenet  (filters/*.png: what its convolutions look for)"
 
 test: lint  ## lint, types and the whole test suite
 	$(RUN) pytest -n 2 $(PYTEST_ARGS)

@@ -38,9 +38,9 @@ def measure(options: Options) -> Section:
     header = ["", "a step (median)", "images/s", "GFLOP/s", f"of sgemm's {peak:.0f} GFLOP/s", "peak memory"]
     body = "\n\n".join(
         [
-            f"{sizes.pixels}-{sizes.width}-{sizes.latent}, batch {sizes.batch}, Bernoulli pixels, Adam, float32, "
-            f"{options.threads} threads on each side, {sizes.flop / 1e6:,.0f} MFLOP in matrix products. "
-            "dlkit's step is the command's own and includes gathering the batch from bytes; PyTorch's batch is ready.",
+            f"{sizes.pixels}-{sizes.width}-{sizes.latent}, batch {sizes.batch}, Bernoulli pixels, Adam, "
+            f"float32, {options.threads} threads each, {sizes.flop / 1e6:,.0f} MFLOP in matrix products. "
+            "dlkit's step is the command's own and gathers its batch from bytes; PyTorch's batch is ready.",
             table(header, rows),
             f"- against {PEER}: {speed_ratio(rounds, OURS, PEER, 'seconds')}; bar {BAR}×, aim {AIM}×\n"
             f"- against {FUSED}: {speed_ratio(rounds, OURS, FUSED, 'seconds')}",

@@ -1,4 +1,4 @@
-"""dlkit's side of the vae row: steps of `dlkit vae` as the driver takes them, rows gathered from bytes included."""
+"""dlkit's side of the vae row: steps of `dlkit vae` as the driver takes them, on images kept as bytes."""
 
 import platform
 import tempfile

@@ -35,6 +35,8 @@ from dlkit.training.metrics import Column
 Batch = Annotated[int, Field(ge=1)] | Literal["full"]
 SLACK = 1e-6
 """How far outside of 0..1 rounding may put a number that is to be a probability."""
+LEAST_USES = 64
+"""How often a shard should use a weight in a step, on average."""
 
 
 class VAERecipe(TrainingRecipe):
@@ -153,6 +155,16 @@ class VAE(AskedVAE, MinibatchTraining):
         shift = np.broadcast_to(self.preprocess.shift, rows.x.shape[1:])
         ends = [(end(rows.x, axis=0) - shift) / spread for end in (np.min, np.max)]
         return np.array([np.min(ends), np.max(ends)], np.float64)
+
+    def worthwhile_shards(self, threads: int) -> int:
+        """Every shard writes a gradient of its own, and all are added up: a shard should use a weight often.
+
+        784-400-20 with 64 images a step took 3.0 ms with one shard and 3.4 ms with two.
+        """
+        shards = super().worthwhile_shards(threads)
+        weights = sum(parameter.size for _, parameter in self.model.parameters())
+        uses = self._batch_rows() * self.model.products(self.input_shape) / weights
+        return max(min(shards, int(uses // LEAST_USES)), 1)
 
     # -- the bound --------------------------------------------------------------------------------
     totals = 2

@@ -28,6 +28,9 @@ from dlkit.nn.step import shard_rows
 from dlkit.readers.augment import AugmentSpec
 from dlkit.recipe.schema import ByteSize
 
+COLOURS = (1, 3)
+"""Channels that images usually have."""
+
 
 class CNNRecipe(LabelledRecipe):
     """The recipe of train-cnn."""
@@ -63,6 +66,16 @@ class TrainCNN(Supervised):
   dlkit train-cnn photos --resize 64 --valid 0.2             photos/cat/1.png, photos/dog/2.jpg, ...
   dlkit train-cnn recipes/lenet-mnist.yaml --set augment.shift=2
   dlkit train-cnn mnist/train --set model=resnet-small --epochs 5"""
+
+    # -- data -------------------------------------------------------------------------------------
+    def read_data(self) -> None:
+        super().read_data()
+        row = self.schema.input_shape
+        if len(row) == 3 and row[0] in COLOURS and row[2] not in COLOURS:
+            shape = "×".join(map(str, row))
+            self.context.log(
+                f"images of {shape}: height × width × channels; are the channels first in the file?"
+            )
 
     # -- model ------------------------------------------------------------------------------------
     def shape_of(self, row: tuple[int, ...]) -> tuple[int, ...]:

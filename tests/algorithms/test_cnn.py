@@ -63,6 +63,14 @@ def test_rows_that_are_no_images_are_told(embedded: Path) -> None:
         algorithm(CNNRecipe.model_validate(fields))
 
 
+def test_channels_that_stand_first_are_asked_about(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((4, 3, 9, 8), np.uint8), y=np.arange(4) % 2)
+    told: list[str] = []
+    recipe = CNNRecipe.model_validate({"data": {"train": str(tmp_path / "x.npz")}})
+    TrainCNN(recipe, Context(open_backend("cpu"), Streams(1), Team(1, 1), log=told.append)).read_data()
+    assert told[-1] == "images of 3×9×8: height × width × channels; are the channels first in the file?"
+
+
 def test_figures_do_not_depend_on_how_evaluation_is_cut(
     images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

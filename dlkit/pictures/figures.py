@@ -37,7 +37,7 @@ def figure(width: float, height: float, text: str = "") -> Iterator[Any]:
     from matplotlib.figure import Figure
 
     families = [OWN, *filter(None, [family_for(missing_in_own(text))])]
-    settings = {
+    settings: Any = {
         "font.family": families,
         "axes.unicode_minus": False,
         "svg.fonttype": "none",

@@ -13,6 +13,8 @@ NETWORK_RULES = 20
 LABEL = 22
 """Most characters of an item's name in a picture."""
 TURNS = 300
+WIDE = np.array([0.25, 1.0])
+"""Squares of distances count so much across and upwards: labels are wider than high."""
 
 NamedRule = tuple[Sequence[str], Sequence[str], float]
 """Items of the body, items of the head, lift."""
@@ -47,6 +49,7 @@ def network(rules: Sequence[NamedRule], rank: str, total: int) -> bytes:
         edges += [(number[item], len(items) + r) for item in body]
         edges += [(len(items) + r, number[item]) for item in head]
     places = layout(len(items) + len(rules), len(items), edges)
+    places[: len(items)] = apart(places[: len(items)], [len(_short(item)) for item in items])
     with figure(9, 7, "".join(items)) as drawn:
         axes = drawn.add_subplot()
         _arrows(axes, places, edges, len(items))
@@ -92,18 +95,31 @@ def layout(nodes: int, labels: int, edges: Sequence[tuple[int, int]]) -> np.ndar
     angle = 2 * math.pi * np.arange(nodes) * 0.61803398875  # golden section: neighbours in number stand apart
     radius = np.sqrt((np.arange(nodes) + 0.5) / max(nodes, 1))
     places = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-    k = 1.6 / math.sqrt(max(nodes, 1))
+    k = 2.2 / math.sqrt(max(nodes, 1))
     weight = np.where(np.arange(nodes) < labels, 3.0, 1.0)  # labels need more room than dots
     a, b = np.array(edges, np.int64).reshape(-1, 2).T
     for turn in range(TURNS):
         away = places[:, None] - places[None]
-        square = (away**2).sum(-1) + 1e-9
+        square = (away**2 * WIDE).sum(-1) + 1e-9
         force = (away * (k * k * weight * weight[:, None] / square)[..., None]).sum(axis=1)
         pull = (places[b] - places[a]) * (np.linalg.norm(places[b] - places[a], axis=1) / k)[:, None]
         np.add.at(force, a, pull)
         np.add.at(force, b, -pull)
-        force -= 0.3 * places  # what hangs together with nothing does not drift away
+        force -= 0.6 * places  # what hangs together with nothing does not drift away
         length = np.linalg.norm(force, axis=1) + 1e-9
         step = 0.15 * (1 - turn / TURNS)
         places = places + force / length[:, None] * np.minimum(length, step)[:, None]
     return np.round(places, 6)
+
+
+def apart(places: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
+    """(labels, 2) places moved up and down until labels of so many characters hide each other no more."""
+    low, size = places.min(axis=0), np.maximum(np.ptp(places, axis=0), 1e-6)
+    unit = (places - low) / size
+    half = 0.006 * np.array(lengths) + 0.01
+    for _ in range(60):
+        away = unit[:, None] - unit[None]
+        over = (np.abs(away[..., 0]) < half[:, None] + half) & (np.abs(away[..., 1]) < 0.04)
+        up = np.sign(away[..., 1] + 1e-9 * (np.arange(len(unit))[:, None] - np.arange(len(unit))))
+        unit[:, 1] += 0.01 * np.where(over, up, 0).sum(axis=1)
+    return unit * size + low

@@ -82,7 +82,7 @@ class _Known:
     """The distinct cells so far, in a hash table at most half full."""
 
     def __init__(self, capacity: int) -> None:
-        self.arrays = (
+        self.arrays: tuple[np.ndarray, ...] = (
             np.full(2 * capacity, -1, np.int32),
             np.empty(capacity, np.int64),
             np.empty(capacity, np.int64),
@@ -95,7 +95,7 @@ class _Known:
         slots, *old = self.arrays
         count = len(slots) // 2
         larger = _Known(4 * count)
-        for into, a in zip(larger.arrays[1:], old, strict=True):
+        for into, a in zip(larger.arrays[1:], old, strict=True):  # slots are entered anew
             into[:count] = a
         compiled(_enter)(larger.arrays[0], larger.arrays[4], count)
         self.arrays = larger.arrays

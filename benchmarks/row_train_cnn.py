@@ -1,4 +1,4 @@
-"""Row train-cnn: one training step of LeNet, batch 64, Adam, and its forward pass, against PyTorch on the CPU."""
+"""Row train-cnn: LeNet's training step, batch 64, Adam, and its forward pass, against PyTorch on the CPU."""
 
 from collections.abc import Sequence
 

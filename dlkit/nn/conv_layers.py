@@ -27,7 +27,7 @@ class _Filters(Module):
         self.window = window
         self.act = act
         self.groups = groups
-        self.unfold_memory = MEMORY if unfold_memory is None else unfold_memory
+        self.unfold_memory = unfold_memory
         self.weight = Parameter(shape, init, fan=fan)
         self.bias = Parameter((outputs,), ZEROS, decays=False) if bias else None
         self.slope = act.parameter()
@@ -48,14 +48,15 @@ class _Filters(Module):
         """(bytes unfolded at a time, small pixels that they are) on so many images."""
         kh, kw, c, _ = self.weight.shape
         line = max(small[1] * kh * kw * c * itemsize, 1)
-        lines = min(rows * small[0], max(self.unfold_memory // line, 1))
+        most = MEMORY["cpu"] if self.unfold_memory is None else self.unfold_memory
+        lines = min(rows * small[0], max(most // line, 1))
         return lines * line, lines * small[1]
 
 
 class Conv(_Filters):
     """act(x * W + b), x (h, w, c), W (kh, kw, c / groups, filters): (oh, ow, filters).
 
-    unfold_memory: most bytes of unfolded images that a shard holds at a time; None: 1 MiB.
+    unfold_memory: most bytes of unfolded images that a shard holds at a time; None: dlkit.ops.conv.MEMORY.
     Raises ValueError where groups do not divide channels and filters.
     """
 

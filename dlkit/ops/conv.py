@@ -15,8 +15,12 @@ from dlkit.ops.pool import max_pool
 from dlkit.ops.unfolding import Unfolding
 from dlkit.ops.window import Pair, Window
 
-MEMORY = 1 << 20
-"""Bytes of unfolded images at a time, where nothing else is said: they stay in a core's own cache."""
+MEMORY = {"cpu": 1 << 22, "gpu": 1 << 26}
+"""Bytes of unfolded images at a time, where nothing else is said.
+
+More pieces mean more calls between which threads wait for each other: with two threads LeNet's step took
+14.3 ms in pieces of 1 MiB, 13.3 in pieces of 4 MiB and 13.5 in one piece.
+"""
 
 
 class Conv(Op):
@@ -183,17 +187,19 @@ def conv(
     groups: int = 1,
     kind: int = IDENTITY,
     slope: float | Variable = 0.0,
-    memory: int = MEMORY,
+    memory: int | None = None,
     pool: Pair | None = None,
 ) -> Variable:
     """act(x * W + b). x: (n, h, w, c), w: (kh, kw, c / groups, f), b: (f,) or None; kind, slope: as for
     `dense`; group g takes the g-th part of the channels to the g-th part of the filters; memory: most bytes
-    of unfolded images at a time, a sum over more pieces may have other last bits; pool: (p, q), the result's
-    maxima over windows of p x q side by side, found on the way where the memory holds an unfolded image.
+    of unfolded images at a time (None: MEMORY), a sum over more pieces may have other last bits; pool: (p, q),
+    the result's maxima over windows of p x q side by side, found on the way where the memory holds an
+    unfolded image.
 
     Raises ValueError when x has other channels or is smaller than the window.
     """
     _check(x, w.shape[2] * groups, w.shape[3], groups, "conv")
+    memory = MEMORY[tape.backend.name] if memory is None else memory
     static = {"window": window, "groups": groups, "memory": memory}
     if pool is None:
         return _activated(tape, Conv, x, w, b, w.shape[3], kind, slope, **static)
@@ -216,11 +222,12 @@ def conv_transpose(
     groups: int = 1,
     kind: int = IDENTITY,
     slope: float | Variable = 0.0,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> Variable:
     """act(x *^T W + b). x: (n, h, w, c), w: (kh, kw, f / groups, c), b: (f,) or None; the result is
     (n, *window.spread((h, w), extra), f). Otherwise as `conv`."""
     _check(x, w.shape[3], w.shape[2] * groups, groups, "conv_transpose")
+    memory = MEMORY[tape.backend.name] if memory is None else memory
     static = {"window": window, "extra": extra, "groups": groups, "memory": memory}
     return _activated(tape, ConvTranspose, x, w, b, w.shape[2] * groups, kind, slope, **static)
 

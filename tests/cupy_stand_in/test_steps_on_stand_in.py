@@ -15,9 +15,10 @@ from dlkit.backend import Backend, open_backend
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team
 from dlkit.nn import optimizers
-from dlkit.nn.layer_list import LayerSpec, network
+from dlkit.nn.layer_list import network
 from dlkit.nn.optimizers import OPTIMIZERS, OptimizerSpec
 from dlkit.nn.parameter import Flat
+from dlkit.nn.presets import ImageModel
 from dlkit.nn.step import GradientStep
 from dlkit.ops.losses import gaussian_nll, sigmoid_cross_entropy, softmax_cross_entropy, squared_error
 
@@ -40,6 +41,31 @@ NETWORKS: dict[str, list[Any]] = {
         {"dense": 7}, {"gaussian_dropout": 0.2},
     ],
 }  # fmt: skip
+IMAGE = 8
+IMAGES: dict[str, list[Any]] = {
+    "convolutions": [
+        {"conv": {"filters": 4, "pad": "same"}}, {"max_pool": 2},
+        {"conv": {"filters": 9, "activation": "prelu"}}, {"conv": {"filters": 4, "size": 1, "bias": False}},
+    ],
+    "in groups": [
+        {"conv": {"filters": 10, "pad": 1, "stride": [2, 1], "activation": "tanh"}},
+        {"conv": {"filters": 10, "groups": 5, "pad": "same"}},
+        {"min_pool": {"size": 3, "stride": 2, "pad": 1}},
+    ],
+    "pooled and enlarged": [
+        {"conv": {"filters": 3, "pad": "same"}}, {"max_pool": {"size": 3, "stride": 2}}, {"upsample": 2},
+        {"upsample": {"factor": 2, "how": "bilinear"}}, {"average_pool": 2}, {"global_pool": "max"},
+    ],
+    "transposed": [
+        {"conv": {"filters": 3, "stride": 2}},
+        {"conv_transpose": {"filters": 4, "size": 4, "stride": 2, "pad": 1, "groups": 1}}, "batch_norm",
+    ],
+    "contrast": [{"local_contrast": 3}, {"conv": {"filters": 4}}, {"local_contrast": {"divisive": False}}],
+    "residual": [
+        {"residual": {"layers": [{"conv": {"filters": 4, "stride": 2, "pad": 1}}, "batch_norm"]}},
+        "global_pool",
+    ],
+}  # fmt: skip
 LOSSES = ("softmax", "sigmoid", "squared", "gaussian")
 
 
@@ -51,15 +77,15 @@ def stand_in() -> Iterator[None]:
 
 def train(
     device: str, layers: list[Any], rule: dict[str, Any], *, loss: str = "softmax", shards: int = 2,
-    dtype: str = "float32",
+    dtype: str = "float32", shape: tuple[int, ...] = (INPUTS,),
 ) -> tuple[dict[str, np.ndarray], np.ndarray, int]:  # fmt: skip
     """STEPS steps; the parameters, the last rows' losses, and how often the host waited during the steps."""
     backend, streams, team = open_backend(device, dtype=dtype), Streams(3), Team(1, shards)
     rng = np.random.default_rng(0)
-    x = backend.asarray(rng.standard_normal((ROWS, INPUTS)).astype(dtype))
+    x = backend.asarray(rng.standard_normal((ROWS, *shape)).astype(dtype))
     y = backend.asarray(_targets(loss, rng, dtype))
-    specs = TypeAdapter(list[LayerSpec]).validate_python(layers)
-    model = network(specs, (INPUTS,), 4)
+    specs = TypeAdapter(ImageModel).validate_python(layers)
+    model = network(specs, shape, 4, unfold_memory=5000)
     flat = Flat.allocate(model, backend, streams)
     spec = TypeAdapter(OptimizerSpec).validate_python(rule)
     step = GradientStep(
@@ -106,6 +132,12 @@ def agree(*args: Any, waits: int = 0, **kwargs: Any) -> None:
 @pytest.mark.parametrize("layers", NETWORKS.values(), ids=NETWORKS)
 def test_layers(layers: list[Any], dtype: str) -> None:
     agree(layers, {"name": "sgd"}, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layers", IMAGES.values(), ids=IMAGES)
+def test_layers_of_images(layers: list[Any], dtype: str) -> None:
+    agree(layers, {"name": "sgd"}, dtype=dtype, shape=(IMAGE, IMAGE, 2))
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS.kinds))

@@ -357,7 +357,7 @@ def looks_like_text(path: Path, head: bytes) -> bool:
     """Whether a source is labelled text rather than a table: a folder, or lines `label<TAB>some words`.
 
     head: the first bytes of the file. It is text where each line has a tab, and what
-    follows the first one holds blanks in most lines.
+    follows the first one looks like words in most lines.
     """
     if path.is_dir():
         return True
@@ -369,4 +369,9 @@ def looks_like_text(path: Path, head: bytes) -> bool:
     tabs = {line.count(b"\t") for line in whole}
     if len(tabs) == 1 and tabs != {1}:
         return False  # three columns or more, all alike: a table
-    return 2 * sum(b" " in text.strip() for _, text in fields) > len(fields)
+    return 2 * sum(_has_words(text.strip()) for _, text in fields) > len(fields)
+
+
+def _has_words(text: bytes) -> bool:
+    """Blanks between words, or a sentence of a script that has none (24 bytes: 8 characters of Japanese)."""
+    return b" " in text or (len(text) >= 24 and not text.isascii())

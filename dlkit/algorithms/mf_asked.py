@@ -140,7 +140,7 @@ class AskedRatings(Algorithm):
             cold = np.where(known_users < 0, np.where(known_items < 0, "user item", "user"), "")
             cold = np.where((known_users >= 0) & (known_items < 0), "item", cold)
             yield Answer(
-                ["user", "item", "rating", "cold"],
+                ["user", "item", "rating" if self.model.explicit else "score", "cold"],
                 [
                     [users.text(int(u)) for u in piece.users],
                     [items.text(int(i)) for i in piece.items],
@@ -291,7 +291,8 @@ class AskedRatings(Algorithm):
         columns = [np.concatenate([piece[k] for piece in pieces]) for k in range(3)]
         known = self.known(np.zeros_like(columns[0]), columns[1])[1] >= 0
         if unknown := int((~known).sum()):
-            self.context.log(f"{lines.name}: {unknown:,} ratings of items that were not learnt are left out")
+            ratings = "rating" if unknown == 1 else "ratings"
+            self.context.log(f"{lines.name}: {unknown:,} {ratings} of what was not learnt left out")
         table = grouped(columns[0][known], columns[1][known], columns[2][known], len(users))
         visitors: Visitors = {}
         for index, name in enumerate(users.texts()):

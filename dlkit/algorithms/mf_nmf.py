@@ -47,7 +47,7 @@ class NMF(RatingModel):
         return {"p": (self.users, self.spec.factors), "q": (self.items, self.spec.factors)}
 
     def draw(self, name: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        values = rng.random(shape, dtype=self.context.backend.dtype)  # type: ignore[arg-type]
+        values = rng.random(shape, dtype=self.context.backend.dtype)
         values *= self.context.backend.dtype.type(self.spec.init_high)
         return values
 

@@ -89,7 +89,7 @@ def read_matrix(path: Path, encoding: str, delimiter: str | None, users: Names, 
     named = any(_is_name(row[0]) for _, row in rows[titled:])
     head = rows[0][1][named:] if titled else [str(k + 1) for k in range(columns - named)]
     numbers = [items.put(cell or str(k + 1)) for k, cell in enumerate(head)]
-    found: tuple[list[int], list[int], list[float]] = ([], [], [])
+    triples: list[tuple[int, int, float]] = []
     for count, (line, row) in enumerate(rows[titled:], 1):
         if len(row) != columns:
             raise DataError(f"expected {columns} columns, found {len(row)}", where=f"{name}:{line}")
@@ -101,13 +101,12 @@ def read_matrix(path: Path, encoding: str, delimiter: str | None, users: Names, 
             if value is None or not np.isfinite(value):
                 text = f"expected a rating, NaN or nothing, found {quoted(cell)}"
                 raise DataError(text, where=f"{name}:{line}")
-            for column, entry in zip(found, (user, item, value), strict=True):
-                column.append(entry)  # type: ignore[arg-type]
-    if not found[0]:
+            triples.append((user, item, value))
+    if not triples:
         raise DataError("no rating in it", where=name)
-    kinds = (np.int32, np.int32, np.float32)
-    columns_found = [np.array(column, kind) for column, kind in zip(found, kinds, strict=True)]
-    return Piece(*columns_found, np.empty(0))
+    user_column, item_column, values = zip(*triples, strict=True)
+    of_users, of_items = np.array(user_column, np.int32), np.array(item_column, np.int32)
+    return Piece(of_users, of_items, np.array(values, np.float32), np.empty(0))
 
 
 def _is_name(cell: str) -> bool:

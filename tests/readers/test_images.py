@@ -394,6 +394,16 @@ def test_hdf5_through_a_pipe_and_broken(h5, monkeypatch):
         read("c.h5")
 
 
+def test_texts_that_cannot_be_read_in_time_or_at_all(h5, monkeypatch):
+    monkeypatch.setattr("dlkit.readers.hdf5._SECONDS", 1)
+    monkeypatch.setattr("dlkit.readers.hdf5._READ_TEXTS", "import time; time.sleep(60)")
+    with pytest.raises(DataError, match=r"画像\.h5:/train/labels: its texts could not be read in 1 s"):
+        read(f"{h5}:/train/images")
+    monkeypatch.setattr("dlkit.readers.hdf5._READ_TEXTS", "raise OSError('broken heap')")
+    with pytest.raises(DataError, match=r"its texts cannot be read \(OSError: broken heap\)"):
+        read(f"{h5}:/train/images")
+
+
 def test_virtual_datasets_are_not_followed(h5):
     layout = h5py.VirtualLayout((8, 5, 4), np.uint8)
     layout[...] = h5py.VirtualSource(str(h5), "x", (8, 5, 4))

@@ -193,3 +193,6 @@ HOST_ONLY = {
     "bayes-nb": "data: {train: data.csv}",
 }
 """Commands that have nothing for a GPU to do, with a recipe: --gpu is refused in one line."""
+
+ONE_PASS = {"apriori"}
+"""Commands of one epoch, which these runs of two do not fit: test_COMMAND_on_stand_in.py has their test."""

@@ -74,12 +74,10 @@ class GAN(AskedGAN):
         """Estimated bytes of a round on `batch` rows: each tape holds passes through both networks."""
         recipe, networks, shards = self.recipe, self.networks, self.context.team.shards
         itemsize, rows = self.context.backend.dtype.itemsize, -(-batch // self.context.comm.size)
-        sizes = (
-            (networks.generator, (recipe.latent,), 2 * rows, recipe.optimizer),
-            (networks.discriminator, self.input_shape, 3 * rows,
-             recipe.discriminator_optimizer or recipe.optimizer),
-        )  # fmt: skip
-        return sum(step_bytes(*size, shards, itemsize=itemsize) for size in sizes)
+        g, d = recipe.optimizer, recipe.discriminator_optimizer or recipe.optimizer
+        latent, shape = (recipe.latent,), self.input_shape
+        ours = step_bytes(networks.generator, latent, 2 * rows, g, shards, itemsize=itemsize)
+        return ours + step_bytes(networks.discriminator, shape, 3 * rows, d, shards, itemsize=itemsize)
 
     def describe(self) -> Description:
         return Description(

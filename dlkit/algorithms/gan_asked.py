@@ -88,7 +88,8 @@ class AskedGAN(RowReader):
         seed, n = options.get("seed"), options.get("n")
         streams = self.context.streams if seed is None else Streams(seed)
         if options.get("interpolate"):
-            z = between(*self._latents("sample", (2, n or PAIRS), streams=streams), self.recipe.prior)
+            start, end = self._latents("sample", (2, n or PAIRS), streams=streams)
+            z = between(start, end, self.recipe.prior)
             name, columns = "interpolation.png", ACROSS
         else:
             z = self._latents("sample", (n or DRAWN,), streams=streams)
@@ -126,8 +127,10 @@ class AskedGAN(RowReader):
         made = self._made(self._latents("judged", (n,)))
         if classifier is None:
             return {"samples": n} | self._watch_on(labelled).figures(made)
-        sets = [gan_judged.judged(classifier, self._raw(rows)) for rows in (made, real, other)]
-        return {"samples": n} | gan_judged.figures(*sets, classifier.schema.classes)
+        ours, theirs, others = (
+            gan_judged.judged(classifier, self._raw(rows)) for rows in (made, real, other)
+        )
+        return {"samples": n} | gan_judged.figures(ours, theirs, others, classifier.schema.classes)
 
     def _real(self, source: str | None, n: int) -> tuple[np.ndarray, np.ndarray, Dataset]:
         """Two disjoint sets of at most n real rows each, in -1..1, and where the first is from.

@@ -39,7 +39,9 @@ class Rows:
         if comm.size > 1:
             backend = self.context.backend
             for array in outputs:
-                array[begin:end] = backend.asarray(comm.gather_rows(backend.to_host(array[lo:hi])))
+                rows = comm.gather_rows(backend.to_host(array[lo:hi]))
+                array[begin:end] = backend.asarray(rows, array.dtype)
+            comm.all_sum(np.zeros(1))  # a signal to stop travels with it
 
     def _one(self, work: Work, rows: slice) -> None:
         if rows.stop > rows.start:

@@ -8,13 +8,13 @@ vae_asked.py, pictures in vae_pictures.py; docs/vae.md has the mathematics.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from dlkit.algorithms.minibatch import MinibatchTraining
-from dlkit.algorithms.protocol import Description, Tree
+from dlkit.algorithms.protocol import Context, Description, Tree
 from dlkit.algorithms.rows import Rows, named
 from dlkit.algorithms.vae_asked import AskedVAE
 from dlkit.algorithms.vae_pictures import Pictures
@@ -212,6 +212,12 @@ class VAE(AskedVAE, MinibatchTraining):
     def load(self, state: Tree) -> None:
         super().load(state)
         self._load_pixels(state)
+
+    @classmethod
+    def restore(cls, recipe: Any, state: Tree, context: Context) -> Self:
+        self = super().restore(recipe, state, context)
+        self._load_pixels(state)
+        return self
 
 
 def _range(rows: Dataset) -> tuple[float, float]:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from dlkit.algorithms.protocol import Answer, Context, File, Tree
+from dlkit.algorithms.protocol import Answer, File, Tree
 from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, named
 from dlkit.algorithms.vae_codes import read_codes
 from dlkit.algorithms.vae_network import Gaussian, VAENetwork
@@ -46,12 +46,6 @@ class AskedVAE(RowNetwork):
     def _lay_out(self) -> None:
         self.input_shape = self.schema.input_shape
         self.model = VAENetwork(self.recipe, self.input_shape)
-
-    @classmethod
-    def restore(cls, recipe: Any, state: Tree, context: Context) -> Self:
-        self = super().restore(recipe, state, context)
-        self._load_pixels(state)
-        return self
 
     def _load_pixels(self, state: Tree) -> None:
         pixels = state["pixels"]
@@ -141,13 +135,13 @@ class AskedVAE(RowNetwork):
         def judge(tape: Tape, index: Any) -> Any:
             x = xp.array(self._images(tape, rows, index))
             f = xp.array(self.model.encode(tape, tape.constant(x)).data)
-            total = None
+            total = xp.full(len(index), -math.inf)
             for done in range(0, draws, block):
                 tape.begin(training=False, rng=tape.rng)
                 weights = self._log_weights(tape, x, f, min(block, draws - done))
                 top = weights.max(0)
                 part = xp.log(xp.exp(weights - top).sum(0)) + top
-                total = part if total is None else xp.logaddexp(total, part)
+                total = xp.logaddexp(total, part)
             return (total - math.log(draws)).sum().reshape(1)
 
         parts = self._over_chunks(

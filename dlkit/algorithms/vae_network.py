@@ -115,10 +115,10 @@ def _decoder(recipe: NetworkRecipe, shape: Shape, defaults: Defaults) -> Sequent
     model = build_layers(recipe.decoder, (recipe.latent,), defaults, where="decoder")
     out = model.output_shape((recipe.latent,))
     if len(out) == 3 and out == shape:
-        last = next(reversed(model.layers.values()))
-        if getattr(last, "act", Act()).name != "identity":
+        bent = getattr(next(reversed(model.layers.values())), "act", Act()).name
+        if bent != "identity":
             raise UsageError(
-                f"the last layer makes the image itself, and bends it ({last.act.name})",
+                f"the last layer makes the image itself, and bends it ({bent})",
                 where="decoder",
                 hint="give it activation: identity",
             )

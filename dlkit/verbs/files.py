@@ -1,5 +1,6 @@
 """Where the files that a verb makes go: one file, a folder, or a folder of its own in the run directory."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def write_files(pieces: Iterable[File | str], default: Path, output: Path | None
         content = piece.content.encode() if isinstance(piece.content, str) else piece.content
         written += 1
         if str(path) == "-":
-            click.get_binary_stream("stdout").write(content)
+            sys.stdout.buffer.write(content)
             continue
         _write(path, content)
         click.echo(str(path))

@@ -192,8 +192,8 @@ def conv(
 ) -> Variable:
     """act(x * W + b). x: (n, h, w, c), w: (kh, kw, c / groups, f), b: (f,) or None; kind, slope: as for
     `dense`; group g takes the g-th part of the channels to the g-th part of the filters; memory: most bytes
-    of unfolded images at a time (None: MEMORY), a sum over more pieces may have other last bits; pool: (p, q),
-    the result's maxima over windows of p x q side by side, found on the way where the memory holds an
+    of unfolded images at a time (None: MEMORY), a sum over more pieces may have other last bits; pool:
+    (p, q), the result's maxima over windows of p x q side by side, found on the way where the memory holds an
     unfolded image.
 
     Raises ValueError when x has other channels or is smaller than the window.
@@ -203,7 +203,7 @@ def conv(
     static = {"window": window, "groups": groups, "memory": memory}
     if pool is None:
         return _activated(tape, Conv, x, w, b, w.shape[3], kind, slope, **static)
-    oh, ow = window.out(x.shape[1:3])
+    oh, ow = window.out((x.shape[1], x.shape[2]))
     image = oh * ow * math.prod(w.shape[:3]) * w.data.itemsize
     if isinstance(slope, Variable) or image > memory:  # prelu may fall: it cannot come after the maximum
         plain = _activated(tape, Conv, x, w, b, w.shape[3], kind, slope, **static)

@@ -47,7 +47,8 @@ class CNNRecipe(LabelledRecipe):
     )
     unfold_memory: ByteSize | None = Field(
         None,
-        description="Most bytes of unfolded images that a shard holds at a time, such as 4MiB; null: 4 MiB (GPU 64).",
+        description="Most bytes of unfolded images that a shard holds at a time, such as 4MiB; "
+        "null: 4 MiB (GPU 64).",
     )
 
 

@@ -78,7 +78,8 @@ class VAERecipe(TrainingRecipe):
     init: InitSpec = Field(HeSpec(), description="Initial weights of layers that name none.")
     unfold_memory: ByteSize | None = Field(
         None,
-        description="Most memory for unfolded images in convolutions, a thread's share; null: 4 MiB (GPU 64).",
+        description="Most memory for unfolded images in convolutions, a thread's share; "
+        "null: 4 MiB (GPU 64).",
     )
     optimizer: OptimizerSpec = Field(AdamSpec(), description="How the weights are updated.")
     epochs: int = Field(

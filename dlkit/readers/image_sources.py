@@ -10,6 +10,7 @@ from dlkit.readers import cifar, image_folder
 from dlkit.readers.arrays import Arrays, How
 from dlkit.readers.image_folder import Listing, Pictures
 from dlkit.readers.images import decode, formed
+from dlkit.readers.label_files import read_labels
 from dlkit.readers.opening import display, read_bytes
 from dlkit.readers.table import check_usable
 
@@ -23,6 +24,9 @@ def load(path: Path, how: How, files: list[Path]) -> Arrays | None:
     if not path.is_dir():
         return None
     listing = image_folder.list_images(path)
+    if how.labels_missed and how.labels is None and listing.labels is None:
+        text = "no labels were found: a folder of images has a sub-folder for each class"
+        raise DataError(text, where=str(path), hint="or name a file of labels: data.labels")
     form, faults = image_folder.settle(listing, how.form, how.on_bad_row)
     files.append(path)
     if len(faults.rows) == len(listing.names):
@@ -30,10 +34,19 @@ def load(path: Path, how: How, files: list[Path]) -> Arrays | None:
     pictures = image_folder.read_images(listing, form, range(len(listing.names)), faults)
     arrays = _arrays(listing, pictures, how)
     check_usable(len(arrays), arrays.total, arrays.first_fault, arrays.name)
-    if how.labels_missed and arrays.y is None:
-        text = "no labels were found: a folder of images has a sub-folder for each class"
-        raise DataError(text, where=arrays.name)
+    if how.labels is not None and how.need_labels:
+        arrays.y = _named_labels(how.labels, arrays)
+        files.append(how.labels)
     return arrays
+
+
+def _named_labels(path: Path, arrays: Arrays) -> np.ndarray:
+    """Labels from a file: one for each image of the folder, in the order of names, bad ones counted."""
+    y = read_labels(path)
+    y = y.reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim not in {1, 2} or len(y) != arrays.total:
+        raise DataError(f"{arrays.total:,} images, but {len(y):,} labels", where=arrays.name)
+    return y[arrays.positions]
 
 
 def pieces(path: Path, how: How, most: int) -> Iterator[Arrays] | None:

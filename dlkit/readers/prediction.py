@@ -10,12 +10,13 @@ from dlkit.readers.cells import OnBadRow
 from dlkit.readers.dataset import Dataset
 from dlkit.readers.delimited import WHITESPACE, record_end
 from dlkit.readers.encode import Encoded, encode, match_columns
+from dlkit.readers.formats import binary_format
 from dlkit.readers.images import Form
 from dlkit.readers.opening import blocks, display, joined
 from dlkit.readers.paths import find_data, resolve_path
 from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.schema import Schema
-from dlkit.readers.source import arrays_of, binary_format, pieces
+from dlkit.readers.source import arrays_of, pieces
 from dlkit.readers.table import Layout, Table, check_usable, layout_of, normalised, read_body
 from dlkit.readers.training_data import dataset, how_to_read
 

@@ -1,6 +1,6 @@
 """A file of any format, as a table or as arrays; the format is told from the content."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +8,13 @@ import numpy as np
 from dlkit.errors import DataError
 from dlkit.readers import hdf5, image_sources
 from dlkit.readers.arrays import Arrays, How, checked
-from dlkit.readers.cifar import named_so
-from dlkit.readers.hdf5 import HDF5_MAGIC, Hdf5, open_hdf5, split_name
-from dlkit.readers.idx import looks_like_idx, parse_idx
+from dlkit.readers.formats import binary_format, plain_hdf5
+from dlkit.readers.hdf5 import Hdf5, open_hdf5, split_name
+from dlkit.readers.idx import parse_idx
 from dlkit.readers.image_folder import PIECE_BYTES
-from dlkit.readers.images import SUFFIXES, formed, looks_like_image
-from dlkit.readers.npy import NPY_MAGIC, ZIP_MAGIC, Npz, parse_npy
+from dlkit.readers.images import formed
+from dlkit.readers.label_files import read_labels
+from dlkit.readers.npy import Npz, parse_npy
 from dlkit.readers.opening import STDIN_NAME, display, read_bytes
 from dlkit.readers.paths import labels_beside
 from dlkit.readers.table import Table, read_table
@@ -24,24 +25,6 @@ _PAIRS = {
     "test": [("x_test", "y_test"), ("X_test", "y_test"), ("test_images", "test_labels")],
 }
 _PLAIN = [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("features", "labels")]
-
-
-def binary_format(path: Path, head: bytes) -> str | None:
-    """npy, npz, idx, hdf5, image, cifar or None (text), from the first bytes; a name may insist on one."""
-    name = path.name.removesuffix(".gz").lower()
-    if head.startswith(NPY_MAGIC) or name.endswith(".npy"):
-        return "npy"
-    if head.startswith(ZIP_MAGIC) or name.endswith(".npz"):
-        return "npz"
-    if head.startswith(HDF5_MAGIC) or name.endswith(hdf5.SUFFIXES):
-        return "hdf5"
-    if looks_like_image(head) or name.endswith(SUFFIXES):
-        return "image"
-    if named_so(path):
-        return "cifar"
-    if looks_like_idx(head) or name.endswith(("-ubyte", ".idx", ".ubyte")):
-        return "idx"
-    return None
 
 
 def load(path: Path, how: How, files: list[Path]) -> Table | Arrays:
@@ -92,23 +75,11 @@ def arrays_of(kind: str, data: bytes, path: Path, how: How, files: list[Path]) -
     if how.need_labels and y is None and not how.label_is_column:
         beside = how.labels or (None if name == STDIN_NAME else labels_beside(path))
         if beside is not None:
-            y = _labels(beside)
+            y = read_labels(beside)
             files.append(beside)
     total = len(x) if x.ndim else 1
     arrays = Arrays(name, formed(x, how.array_form, name), y, np.arange(total), kind == "idx", total=total)
     return checked(arrays, how)
-
-
-def plain_hdf5(path: Path) -> Path | None:
-    """The HDF5 file itself, where `path` names one (or a dataset in one) that can be opened as it is."""
-    file, inside = split_name(path)
-    if inside is None and not file.name.lower().endswith(hdf5.SUFFIXES):
-        return None
-    try:
-        with file.open("rb") as stream:
-            return file if stream.read(8) == HDF5_MAGIC else None
-    except OSError:
-        return None  # told by whoever reads it
 
 
 def _hdf5_pieces(
@@ -120,7 +91,7 @@ def _hdf5_pieces(
     data, labels = file.array(x_key), None
     if how.need_labels and not how.label_is_column:
         if how.labels is not None:
-            labels = _labels(how.labels)
+            labels = read_labels(how.labels)
             files.append(how.labels)
         elif y_key is not None:
             labels = file.array(y_key).read()
@@ -158,29 +129,3 @@ def _npz_keys(npz: Npz, role: str) -> tuple[str, str]:
     if len(npz.keys) == 1:
         return npz.keys[0], ""
     raise DataError(f"no array named x (there are {', '.join(npz.keys[:12])})", where=npz.name)
-
-
-def _labels(path: Path) -> np.ndarray:
-    """(n,) or (n, targets) from an IDX, .npy or HDF5 file."""
-    name = display(path)
-    if as_file := plain_hdf5(path):
-        with open_hdf5(as_file, display(as_file)) as file:
-            key = split_name(path)[1] or _only_key(file.keys, name)
-            y = file.array(key).read()
-    else:
-        data = read_bytes(path)
-        kind = binary_format(path, data[:8])
-        parsers: dict[str, Callable[[bytes, str], np.ndarray]] = {"npy": parse_npy, "idx": parse_idx}
-        if kind not in parsers:
-            raise DataError("labels have to be an IDX, .npy or HDF5 file", where=name)
-        y = parsers[kind](data, name)
-    if y.ndim == 0:
-        raise DataError("a single number, not labels", where=name)
-    return y
-
-
-def _only_key(keys: Sequence[str], name: str) -> str:
-    named = [key for key in ("y", "labels", "target") if key in keys] or list(keys)
-    if len(named) == 1:
-        return named[0]
-    raise DataError("which dataset holds the labels?", where=name, hint=f"name it: {name}:/NAME")

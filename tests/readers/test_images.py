@@ -145,6 +145,18 @@ def test_a_flat_folder_has_no_labels(here):
         read("flat", "none")
 
 
+def test_labels_of_a_flat_folder_from_a_file(here):
+    for k in range(4):
+        save(Path("flat") / f"{k}.png", grey(k))
+    np.save("names.npy", np.array(["猫", "犬", "猫", "犬"]))
+    assert read("flat", labels="names.npy").train.labels.tolist() == ["猫", "犬", "猫", "犬"]
+    (Path("flat") / "1.png").write_bytes(b"no image")
+    assert read("flat", labels="names.npy", on_bad_row="skip").train.labels.tolist() == ["猫", "猫", "犬"]
+    np.save("names.npy", np.array(["猫", "犬"]))
+    with pytest.raises(DataError, match="flat: 4 images, but 2 labels"):
+        read("flat", labels="names.npy", on_bad_row="skip")
+
+
 def test_an_empty_folder_and_a_folder_of_a_wrong_size(pets, here):
     (here / "empty").mkdir()
     with pytest.raises(DataError, match="is a folder, not a file"):

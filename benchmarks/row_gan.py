@@ -28,7 +28,8 @@ def measure(options: Options) -> Section:
     body = "\n\n".join(
         [
             f"G {_sizes(GENERATOR)} with batch normalisation, D {_sizes(DISCRIMINATOR)}, "
-            f"batch {fresh.batch}, Adam, float32, one step of D and one of G, {options.threads} threads on each side, "
+            f"batch {fresh.batch}, Adam, float32, one step of D and one of G, "
+            f"{options.threads} threads on each side, "
             f"{fresh.flop / 1e6:,.0f} MFLOP in matrix products (fakes made once: {once.flop / 1e6:,.0f}).",
             _steps(rounds, {ONCE: once, PEER_ONCE: once}, fresh, peak),
             f"- against {PEER}: {speed_ratio(rounds, OURS, PEER, 'seconds')}; bar {BAR}×, aim {AIM}×\n"

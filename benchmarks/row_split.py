@@ -1,4 +1,4 @@
-"""Row split: where to cut a training step over two threads - the batch, or each matrix product, and by whom."""
+"""Row split: where to cut a training step over two threads - the batch, or each matrix product."""
 
 from benchmarks.mlp import Sizes, arguments
 from benchmarks.options import Options, Section, heard, versions

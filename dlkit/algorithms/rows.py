@@ -142,7 +142,8 @@ class RowNetwork(RowReader):
             self.flat = Flat(self.model, backend)
         else:
             self.flat = Flat.allocate(self.model, backend, self.context.streams)
-        self._tapes = [Tape(backend, product=self.context.team.product) for _ in range(self.context.team.shards)]
+        team = self.context.team
+        self._tapes = [Tape(backend, product=team.product) for _ in range(team.shards)]
 
     # -- forward ----------------------------------------------------------------------------------
     def _inputs(self, tape: Tape, rows: Rows, index: Any) -> Any:

@@ -28,7 +28,8 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlkit.algorithms.levelwise.STEP_CANDIDATES", 9)
     monkeypatch.setattr("dlkit.algorithms.apriori.RULE_SETS", 7)
     monkeypatch.setattr("dlkit.algorithms.branches.WINDOW", 2)
-    monkeypatch.setitem(sys.modules["dlkit.algorithms.branches"].Branches.__init__.__kwdefaults__, "work", 100)
+    defaults = sys.modules["dlkit.algorithms.branches"].Branches.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "work", 100)
 
 
 @pytest.fixture(scope="module")

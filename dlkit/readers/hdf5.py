@@ -57,8 +57,8 @@ class Hdf5:
         """Names of the datasets, those in groups with slashes."""
         found: list[str] = []
 
-        def visit(key: str, item: Any) -> None:
-            if hasattr(item, "shape"):
+        def visit(key: str | bytes, item: Any) -> None:
+            if isinstance(key, str) and hasattr(item, "shape"):  # bytes: a name that is not UTF-8
                 found.append(key)
 
         self._safely(lambda: self._file.visititems(visit), self.name)

@@ -24,7 +24,9 @@ def heading(description: Description, recipe: Any) -> list[str]:
 
 
 def layer_table(description: Description) -> list[str]:
-    """The layers as in Keras' summary: path, kind, output shape, parameters, and their sum."""
+    """The layers as in Keras' summary: path, kind, output shape, parameters, and their sum. None: no lines."""
+    if not description.layers:
+        return []
     head = ("layer", "kind", "output", "parameters")
     rows = [(row.path, row.kind, row.shape, f"{row.parameters:,}") for row in description.layers]
     rows.append(("total", "", "", f"{description.parameters:,}"))

@@ -125,7 +125,8 @@ def show(run: Path, as_json: bool, chosen: dict[str, bool]) -> None:
         "recipe": lambda: checkpoint.tree["recipe"].rstrip("\n").split("\n"),
         "provenance": lambda: provenance_lines(about),
     }
-    click.echo("\n\n".join("\n".join(shown[name]()) for name in wanted))
+    sections = ("\n".join(shown[name]()) for name in wanted)
+    click.echo("\n\n".join(section for section in sections if section))
 
 
 def provenance(run: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def heading(description: Description, recipe: Any) -> list[str]:
 
 
 def layer_table(description: Description) -> list[str]:
-    """The layers as in Keras' summary: path, kind, output shape, parameters, and their sum. None: no lines."""
+    """The layers as in Keras' summary: path, kind, output shape, parameters, their sum. None: no lines."""
     if not description.layers:
         return []
     head = ("layer", "kind", "output", "parameters")

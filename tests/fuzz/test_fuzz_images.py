@@ -100,9 +100,13 @@ def spoilt_images(draw: st.DrawFn) -> bytes:
 @given(spoilt_images(), st.booleans())
 def test_a_spoilt_image_in_a_folder(folder: Path, data: bytes, skip: bool) -> None:
     path = folder / "猫" / "0.png"
+    good = path.read_bytes()
     path.write_bytes(data)
     policy = ["--on-bad-row", "skip"] if skip else []
-    tried = run("train-cnn", folder, "--dry-run", *MODEL[:-1], *policy)
+    try:
+        tried = run("train-cnn", folder, "--dry-run", *MODEL[:-1], *policy)
+    finally:
+        path.write_bytes(good)
     if tried.code:
         assert tried.code == 1 and not tried.stdout and not skip, tried
         assert str(path) in tried.errors[0], tried

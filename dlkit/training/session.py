@@ -68,9 +68,10 @@ def open_context(
 
 
 def team_of(recipe: TrainingRecipe, threads: int) -> Team:
-    """Threads for the recipe's shards, of the batch or of each product."""
-    cuts_products = recipe.split == "products" and recipe.device == "cpu"
-    return (ProductTeam if cuts_products else Team)(threads, int(recipe.shards))
+    """Threads for the recipe's shards, of the batch or of each product. A GPU cuts its products itself."""
+    if recipe.split != "products":
+        return Team(threads, int(recipe.shards))
+    return ProductTeam(threads, int(recipe.shards)) if recipe.device == "cpu" else Team(1, 1)
 
 
 def own_threads(comm: Comm) -> int:
@@ -92,7 +93,7 @@ def prepare(
     base = options.recipe_path.parent if options.recipe_path else None
     automatic = recipe.shards == "auto"
     if recipe.split == "auto":
-        recipe = changed(recipe, split=algorithm.SPLIT if recipe.device == "cpu" else "batch")
+        recipe = changed(recipe, split=algorithm.SPLIT)
     comm = comm or Alone()
     threads = options.threads or own_threads(comm)
     recipe, context = open_context(recipe, threads, display, base, comm)

@@ -183,7 +183,7 @@ def test_float64_takes_twice_the_memory(rows: Path, tmp_path: Path) -> None:
         told = good("train-mlp", rows, "--dry-run", "--dtype", dtype, *model).stdout
         return float(told.split("memory ")[1].split()[0])
 
-    assert estimate("float64") == pytest.approx(2 * estimate("float32"), rel=0.02)
+    assert estimate("float64") == pytest.approx(2 * estimate("float32"), rel=0.05)  # shown in 2 digits
 
 
 @pytest.mark.parametrize(

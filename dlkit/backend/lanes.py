@@ -24,10 +24,14 @@ SMALLEST = 200_000
 def bands(m: int, n: int, k: int, parts: int) -> tuple[bool, int]:
     """How C (m, n) = A (m, k) B is cut: (by rows, rows or columns of a band); a band of 0: not at all.
 
-    It depends on the sizes and `parts` alone, and with it the bits of the product.
+    It depends on the sizes and `parts` alone, and with it the bits of the product. Columns where there are more
+    of them: each lane then reads a part of B only, which is the bigger factor and, after an update, lies in
+    another core's cache. A small k has nothing to read; there rows spare writing C in strips.
     """
     if m * n * k < SMALLEST:
         return True, 0
+    if n > m and k >= NARROWEST and n >= NARROWEST * parts:
+        return False, _eighths(n, parts)
     if m >= NARROWEST * parts:
         return True, _eighths(m, parts)
     if n >= NARROWEST * parts:
@@ -52,9 +56,18 @@ class Lanes:
         self.job = np.zeros(16, np.int64)
         self.gemm = find_gemm()
         self._way = find_yield()
+        self._rehearse()
         self._beds = [threading.Lock() for _ in range(count)]
         for bed in self._beds:
             bed.acquire()
+
+    def _rehearse(self) -> None:
+        """Compile what workers run, where an error is told: a worker that ended would leave us waiting."""
+        boards = np.zeros(2 * self.native.BOARD, np.int64)
+        self.native.post(boards, 2, self.native.CALL)
+        self.native.serve(boards, self.job, 1, 0, self._way)
+        self.native.called(boards, 1)
+        self.native.ended(boards, 2, 0, self._way)
 
     # -- a worker's side --------------------------------------------------------------------------
     def attend(self, w: int) -> None:

@@ -56,11 +56,13 @@ CASES = [
         asks=[["inspect"], ["predict", "data/digits.csv"], ["evaluate"]],
     ),
     Case(
-        ["mf", "data/ratings-article.csv", "--format", "matrix", "--epochs", "40", "--factors", "3"],
+        ["mf", "data/ratings-article.csv", "--format", "matrix", "--epochs", "90", "--factors", "3"],
+        SLOW_COUNTING,
         asks=[["inspect"], ["recommend", "User 4"], ["similar", "Movie 1"]],
     ),
     Case(
         ["apriori", "data/golf.csv", "--min-support", "2", "--format", "rows", "--set", "pictures=false"],
+        SLOW_COUNTING,
         asks=[["inspect"], ["predict", "data/golf.csv"], ["recommend", "sunny"]],
     ),
 ]

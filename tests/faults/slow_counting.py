@@ -1,4 +1,4 @@
-"""bayes-nb on pieces of some rows, a rest after each: a run long enough to be disturbed.
+"""Commands that are done in no time, with small steps and rests: runs long enough to be disturbed.
 
 Run as a program it takes dlkit's command line.
 """
@@ -8,7 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from dlkit.algorithms import apriori, branches, levelwise
+from dlkit.algorithms.apriori import Apriori
 from dlkit.algorithms.bayes_nb import BayesNB
+from dlkit.algorithms.mf import MF
 from dlkit.cli import main
 from dlkit.readers import again, streamed_table
 
@@ -33,5 +36,7 @@ def slowly(train_epoch):  # type: ignore[no-untyped-def]
 if __name__ == "__main__":
     again.blocks = pieces  # type: ignore[assignment]
     streamed_table.PIECE = streamed_table._HEAD = PIECE
-    BayesNB.train_epoch = slowly(BayesNB.train_epoch)  # type: ignore[method-assign]
+    levelwise.STEP_CANDIDATES, apriori.RULE_SETS, branches.WINDOW = 9, 7, 2
+    for algorithm in (BayesNB, MF, Apriori):
+        algorithm.train_epoch = slowly(algorithm.train_epoch)  # type: ignore[method-assign]
     sys.exit(main(sys.argv[1:]))

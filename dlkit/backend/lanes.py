@@ -24,8 +24,8 @@ SMALLEST = 200_000
 def bands(m: int, n: int, k: int, parts: int) -> tuple[bool, int]:
     """How C (m, n) = A (m, k) B is cut: (by rows, rows or columns of a band); a band of 0: not at all.
 
-    It depends on the sizes and `parts` alone, and with it the bits of the product. Columns where there are more
-    of them: each lane then reads a part of B only, which is the bigger factor and, after an update, lies in
+    It depends on the sizes and `parts` alone, and with it the bits of the product. Columns where there are
+    more of them: each lane then reads a part of B only, the bigger factor, which after an update lies in
     another core's cache. A small k has nothing to read; there rows spare writing C in strips.
     """
     if m * n * k < SMALLEST:

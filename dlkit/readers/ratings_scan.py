@@ -178,6 +178,8 @@ def _split(data, at, stop, first, second, wanted, cells):
                 if k >= stop or data[k] == _NEWLINE or (k + 1 < stop and data[k + 1] == _QUOTE):
                     return k, -1
                 k += 1
+                if k < stop and data[k] != first and data[k] != _NEWLINE and data[k] != _RETURN:
+                    return k, -1
                 continue
             if blank:
                 cut = c == _SPACE or c == _TAB

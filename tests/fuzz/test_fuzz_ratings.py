@@ -77,6 +77,12 @@ def rows_of(data: bytes) -> list[list[str]] | None:
     return [[cell.strip() for cell in row] for row in rows]
 
 
+def named_columns(head: list[str]) -> tuple[int, int]:
+    """Where user and item stand: by their names, where both are there."""
+    names = [name.lower() for name in head]
+    return (names.index("user"), names.index("item")) if {"user", "item"} <= set(names) else (0, 1)
+
+
 def good(row: list[str], width: int) -> bool:
     try:
         value = float(row[2])
@@ -102,7 +108,8 @@ def test_spoilt_ratings_to_train_on(trained: Path, data: bytes) -> None:
         rf"data   {re.escape(str(path))} ([\d,]+) ratings · ([\d,]+) users × ([\d,]+)", tried.stdout
     )
     assert told, tried
-    pairs = {tuple(row[:2]) for row in rows[1:]}
+    user, item = named_columns(rows[0])
+    pairs = {(row[user], row[item]) for row in rows[1:]}
     counted = [int(one.replace(",", "")) for one in told.groups()]
     assert counted == [len(pairs), len({u for u, _ in pairs}), len({i for _, i in pairs})], tried
 
@@ -120,5 +127,6 @@ def test_spoilt_pairs_to_predict(trained: Path, data: bytes) -> None:
         return
     assert rows is not None, answered
     answers = list(csv.DictReader(answered.stdout.splitlines()))
-    assert [[one["user"], one["item"]] for one in answers] == [row[:2] for row in rows[1:]], answered
+    user, item = named_columns(rows[0])
+    assert [[one["user"], one["item"]] for one in answers] == [[row[user], row[item]] for row in rows[1:]]
     assert all(0 <= float(one["rating"]) <= 4 for one in answers)

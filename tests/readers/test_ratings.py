@@ -71,12 +71,18 @@ def test_columns_by_name_and_number(tmp_path):
 
 
 def test_quotes_are_undone(tmp_path):
-    text = 'user,item,rating\n"Smith, J",  "a" ,4\nplain,"say ""hi""",3\n"","x",1\n'
+    text = 'user,item,rating\n"Smith, J",  "a",4\nplain,"say ""hi""",3\n"","x",1\n'
     with pytest.raises(DataError, match=r"r\.csv:4: column user: the value is missing"):
         read(tmp_path / "r.csv", text)
     rows, lines = read(tmp_path / "r.csv", text, wanted=Wanted(on_bad_row="skip"))
     assert rows == [("Smith, J", "a", 4.0), ("plain", 'say "hi"', 3.0)]
     assert lines.skipped == 1
+
+
+def test_text_after_a_closing_quote_is_refused(tmp_path):
+    for cell in ('"i 1"0', '"a" '):
+        with pytest.raises(DataError, match=r"r\.csv:2: .*expected after"):
+            read(tmp_path / "r.csv", f"user,item,rating\nu,{cell},4\n")
 
 
 def test_two_columns_count_one_each(tmp_path):

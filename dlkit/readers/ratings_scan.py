@@ -167,11 +167,9 @@ def _split(data, at, stop, first, second, wanted, cells):
             c = data[k]
             if c == _QUOTE and not blank:
                 if k != begin:
-                    head = True
                     for j in range(begin, k):
-                        head = head and data[j] == _SPACE
-                    if not head:
-                        return k, -1
+                        if data[j] != _SPACE:
+                            return k, -1
                 k += 1
                 while k < stop and data[k] != _QUOTE and data[k] != _NEWLINE:
                     k += 1

@@ -8,7 +8,6 @@ from dlkit.errors import DataError
 from dlkit.readers.arrays import Arrays, How
 from dlkit.readers.cells import OnBadRow
 from dlkit.readers.dataset import Dataset
-from dlkit.readers.delimited import WHITESPACE, record_end
 from dlkit.readers.encode import Encoded, encode, match_columns
 from dlkit.readers.formats import binary_format
 from dlkit.readers.images import Form
@@ -17,11 +16,9 @@ from dlkit.readers.paths import find_data, resolve_path
 from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.schema import Schema
 from dlkit.readers.source import arrays_of, pieces
-from dlkit.readers.table import Layout, Table, check_usable, layout_of, normalised, read_body
+from dlkit.readers.streamed_table import StreamedTable
+from dlkit.readers.table import Table, check_usable
 from dlkit.readers.training_data import dataset, how_to_read
-
-_HEAD = 1 << 18
-_LONGEST_ROW = 16 << 20
 
 
 class PredictionRows(Iterator[Dataset]):
@@ -69,7 +66,7 @@ class PredictionRows(Iterator[Dataset]):
         head = next(found, b"")
         kind = binary_format(self.path, head[:8])
         if kind is None:
-            yield from self._text(head, found)
+            yield from self._text(chain([head], found))
             return
         data = joined(chain([head], found), self.name)
         yield from self._arrays(arrays_of(kind, data, self.path, self.how, []))
@@ -81,55 +78,24 @@ class PredictionRows(Iterator[Dataset]):
             features, labels = self._match(source.names, source.header)
         yield from self._datasets_of(self._encode(source, features, labels))
 
-    def _text(self, head: bytes, pieces: Iterator[bytes]) -> Iterator[Dataset]:
-        while len(head) <= _HEAD or b"\n" not in head:
-            more = next(pieces, b"")
-            if not more:
-                break
-            if len(head) > _LONGEST_ROW and b"\r" not in head:
-                raise DataError(f"a row of more than {_LONGEST_ROW >> 20} MiB", where=f"{self.name}:1")
-            head += more
-        macintosh = b"\n" not in head and b"\r" in head
-        head = normalised(head, self.name)
-        layout = layout_of(head, self.name, "auto", self.how.delimiter, self.how.is_header)
+    def _text(self, text: Iterator[bytes]) -> Iterator[Dataset]:
+        how = self.how
+        tables = StreamedTable(
+            text,
+            self.name,
+            delimiter=how.delimiter,
+            on_bad_row=how.on_bad_row,
+            is_header=how.is_header,
+            as_text=how.as_text,
+        )
         features: list[int] = []
         labels: list[int] = []
         if self.schema.table:
-            features, labels = self._match(layout.names, layout.header)
-        rest = (piece.replace(b"\r", b"\n") for piece in pieces) if macintosh else pieces
-        for body, line in self._bodies(head[layout.body :], rest, layout):
-            table = read_body(
-                body,
-                layout,
-                self.name,
-                on_bad_row=self.how.on_bad_row,
-                first_line=line,
-                as_text=self.how.as_text,
-            )
+            features, labels = self._match(tables.layout.names, tables.layout.header)
+        for table in tables:
             for start in range(0, max(len(table), 1), self.chunk):
                 encoded = self._encode(table.chunk(start, start + self.chunk), features, labels)
                 yield from self._datasets_of(encoded)
-
-    def _bodies(self, pending: bytes, pieces: Iterator[bytes], layout: Layout) -> Iterator[tuple[bytes, int]]:
-        """Whole rows, some MiB at a time, with the number of their first line."""
-        line = layout.first_line
-        delimiter = layout.delimiter
-        while True:
-            end = record_end(pending, delimiter, first=False)
-            if end:
-                yield pending[:end], line
-                line += pending.count(b"\n", 0, end)
-                pending = pending[end:]
-            if len(pending) > _LONGEST_ROW:
-                quote = "" if delimiter == WHITESPACE else "; is a quote left open?"
-                text = f"a row of more than {_LONGEST_ROW >> 20} MiB{quote}"
-                raise DataError(text, where=f"{self.name}:{line}")
-            more = next(pieces, b"")
-            if not more:
-                break
-            pending += more
-        if pending.strip():
-            yield pending, line
 
     def _match(self, names: list[str], header: bool) -> tuple[list[int], list[int]]:
         return match_columns(self.schema, names, header, self.name, self.need_label)

@@ -21,10 +21,9 @@ from dlkit.readers.opening import blocks, display
 from dlkit.readers.ratings_layout import cells_of, layout_of
 from dlkit.readers.ratings_names import Names
 from dlkit.readers.ratings_spec import RatingsSpec
-from dlkit.readers.table import check_usable
+from dlkit.readers.table import LONGEST_ROW, check_usable, head_and_rest
 
 _HEAD = 1 << 16
-_LONGEST_ROW = 1 << 24
 _ROWS = 1 << 16
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -73,19 +72,7 @@ class RatingLines:
         return next(self._pieces)
 
     def _read(self) -> Iterator[Piece]:
-        pieces = self._decoded()
-        head = b""
-        while len(head) <= _HEAD or b"\n" not in head:
-            more = next(pieces, b"")
-            if not more:
-                break
-            if len(head) > _LONGEST_ROW and b"\r" not in head:
-                raise DataError(f"a row of more than {_LONGEST_ROW >> 20} MiB", where=f"{self.name}:1")
-            head += more
-        head = delimited.without_bom(head, self.name)
-        if b"\n" not in head and b"\r" in head:  # an old Macintosh file
-            head = head.replace(b"\r", b"\n")
-            pieces = (piece.replace(b"\r", b"\n") for piece in pieces)
+        head, rest = head_and_rest(self._decoded(), self.name, _HEAD)
         if not head.strip():
             raise DataError("the file is empty", where=self.name)
         spec = self.spec
@@ -100,7 +87,7 @@ class RatingLines:
         )
         self.has_ratings = self.layout.columns[2] >= 0
         line = self.layout.first_line
-        for body in self._bodies(chain([head[self.layout.body :]], pieces), line):
+        for body in self._bodies(chain([head[self.layout.body :]], rest), line):
             delimited.check_text(body, self.name, line)
             yield from self._scanned(body, line)
             line += body.count(b"\n")
@@ -132,8 +119,8 @@ class RatingLines:
                 pending = piece[end:]
             else:
                 pending += piece
-            if len(pending) > _LONGEST_ROW:
-                raise DataError(f"a row of more than {_LONGEST_ROW >> 20} MiB", where=f"{self.name}:{line}")
+            if len(pending) > LONGEST_ROW:
+                raise DataError(f"a row of more than {LONGEST_ROW >> 20} MiB", where=f"{self.name}:{line}")
         if pending:
             yield pending
 
@@ -157,9 +144,9 @@ class RatingLines:
                 self.rows += count
                 yield Piece(*(a[:count] if a.size else a for a in out))
             if status == ratings_scan.USERS_FULL:
-                self.users.grow(_LONGEST_ROW)
+                self.users.grow(LONGEST_ROW)
             elif status == ratings_scan.ITEMS_FULL:
-                self.items.grow(_LONGEST_ROW)
+                self.items.grow(LONGEST_ROW)
             elif status == ratings_scan.LOOK:
                 end = body.find(b"\n", at) + 1 or len(body)
                 yield from self._looked_at(body[at:end].decode("utf-8"), line)

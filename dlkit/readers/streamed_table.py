@@ -5,10 +5,18 @@ from collections.abc import Callable, Iterator
 from dlkit.errors import DataError
 from dlkit.readers.cells import OnBadRow
 from dlkit.readers.delimited import WHITESPACE, record_end
-from dlkit.readers.table import Header, Layout, Rows, Table, layout_of, normalised, read_body
+from dlkit.readers.table import (
+    LONGEST_ROW,
+    Header,
+    Layout,
+    Rows,
+    Table,
+    head_and_rest,
+    layout_of,
+    read_body,
+)
 
 _HEAD = 1 << 18
-_LONGEST_ROW = 16 << 20
 PIECE = 1 << 20
 """Bytes after which a table ends, with its row."""
 
@@ -33,18 +41,8 @@ class StreamedTable(Iterator[Table]):
     ) -> None:
         """pieces: the bytes as they come. The bounds of the tables depend on the bytes alone."""
         self.name, self.on_bad_row, self.as_text = name, on_bad_row, as_text
-        head = b""
-        while len(head) <= _HEAD or b"\n" not in head:
-            more = next(pieces, b"")
-            if not more:
-                break
-            if len(head) > _LONGEST_ROW and b"\r" not in head:
-                raise DataError(f"a row of more than {_LONGEST_ROW >> 20} MiB", where=f"{name}:1")
-            head += more
-        macintosh = b"\n" not in head and b"\r" in head
-        head = normalised(head, name)
+        head, rest = head_and_rest(pieces, name, _HEAD)
         self.layout: Layout = layout_of(head, name, header, delimiter, is_header)
-        rest = (piece.replace(b"\r", b"\n") for piece in pieces) if macintosh else pieces
         self._bodies = self._cut(head[self.layout.body :], rest)
 
     def __next__(self) -> Table:
@@ -68,9 +66,9 @@ class StreamedTable(Iterator[Table]):
                 line += pending.count(b"\n", 0, end)
                 pending = pending[end:]
                 continue
-            if len(pending) > _LONGEST_ROW:
+            if len(pending) > LONGEST_ROW:
                 quote = "" if delimiter == WHITESPACE else "; is a quote left open?"
-                text = f"a row of more than {_LONGEST_ROW >> 20} MiB{quote}"
+                text = f"a row of more than {LONGEST_ROW >> 20} MiB{quote}"
                 raise DataError(text, where=f"{self.name}:{line}")
             more = next(pieces, b"")
             ended = not more

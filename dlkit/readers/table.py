@@ -15,6 +15,9 @@ from dlkit.readers import delimited
 from dlkit.readers.cells import Faults, OnBadRow, kind_of_column, number, numbers, quoted
 from dlkit.readers.schema import Kind
 
+LONGEST_ROW = 16 << 20
+"""Bytes of a row, above which it is taken for a quote left open, or for no text."""
+
 Header = bool | Literal["auto"]
 Rows = Sequence[tuple[int, delimited.Row]]
 """Line number and cells of some rows."""
@@ -150,6 +153,24 @@ def looks_like_header(rows: Rows) -> bool:
     return len(set(first)) == len(first) and not any(
         cell in column for cell, column in zip(first, columns, strict=False)
     )
+
+
+def head_and_rest(pieces: Iterator[bytes], name: str, least: int) -> tuple[bytes, Iterator[bytes]]:
+    """How a text begins, at least `least` bytes and a whole line, and the pieces after it, `normalised`.
+
+    Raises DataError for a first line that is absurdly long.
+    """
+    head = b""
+    while len(head) <= least or b"\n" not in head:
+        more = next(pieces, b"")
+        if not more:
+            break
+        if len(head) > LONGEST_ROW and b"\r" not in head:
+            raise DataError(f"a row of more than {LONGEST_ROW >> 20} MiB", where=f"{name}:1")
+        head += more
+    macintosh = b"\n" not in head and b"\r" in head
+    rest = (piece.replace(b"\r", b"\n") for piece in pieces) if macintosh else pieces
+    return normalised(head, name), rest
 
 
 def normalised(data: bytes, name: str) -> bytes:

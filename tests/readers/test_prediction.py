@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlkit.errors import DataError
-from dlkit.readers import prediction
+from dlkit.readers import streamed_table
 from dlkit.readers.prediction import read_for_prediction
 from dlkit.readers.spec import DataSpec
 from dlkit.readers.training_data import read_training
@@ -113,7 +113,8 @@ def test_unseen_categories(trained):
 
 def test_pieces_have_the_right_lines_and_counts(trained, monkeypatch):
     monkeypatch.setattr("dlkit.readers.opening.BLOCK", 700)
-    monkeypatch.setattr(prediction, "_HEAD", 500)
+    monkeypatch.setattr(streamed_table, "_HEAD", 500)
+    monkeypatch.setattr(streamed_table, "PIECE", 700)
     lines = ["c,a"] + [f'"r{i % 3}\n{i}",{i}' if i % 7 == 0 else f"r{i % 3},{i}" for i in range(2000)]
     predict = trained("a,c,y\n1,r0,no\n2,r1,yes\n3,r2,no\n", unseen="ignore")
     rows = predict("\n".join(lines), chunk=64)
@@ -135,8 +136,9 @@ def test_pieces_have_the_right_lines_and_counts(trained, monkeypatch):
 
 def test_a_quote_left_open_is_an_error_in_bounded_memory(trained, monkeypatch):
     monkeypatch.setattr("dlkit.readers.opening.BLOCK", 1000)
-    monkeypatch.setattr(prediction, "_HEAD", 500)
-    monkeypatch.setattr(prediction, "_LONGEST_ROW", 20_000)
+    monkeypatch.setattr(streamed_table, "_HEAD", 500)
+    monkeypatch.setattr(streamed_table, "PIECE", 700)
+    monkeypatch.setattr(streamed_table, "LONGEST_ROW", 20_000)
     with pytest.raises(DataError, match=r"p\.csv:\d+: a row of more than .* quote left open"):
         list(trained(NAMED)("a,b\n" + "1,2\n" * 1000 + '1,"2\n' + "1,2\n" * 10_000))
 

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from dlkit.algorithms.mf_data import ByRow, RatingData
-from dlkit.algorithms.mf_model import MODELS, Factors, RatingModel, Shape, Solution, Step
+from dlkit.algorithms.mf_model import MODELS, Factors, RatingModel, Shape, Solution, Step, errors_of
 from dlkit.recipe.schema import Spec
 
 AT_ONCE = 1 << 20
@@ -67,8 +67,7 @@ class Baseline(RatingModel):
 
     def figures(self) -> dict[str, float]:
         """After the update: nothing is learnt a rating at a time."""
-        squares, absolute = (self.errors / len(self.train.values)).tolist()
-        return {"rmse": squares**0.5, "mae": absolute}
+        return errors_of(self.errors, len(self.train.values))
 
     def sums(self) -> dict[str, Any]:
         return {"errors": self.errors}

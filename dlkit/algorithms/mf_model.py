@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from dlkit.algorithms.mf_data import ByRow, RatingData
 from dlkit.algorithms.protocol import Context, LayerRow
@@ -16,6 +17,15 @@ MODELS = Named("model", default="svd")
 """The family of models: ``model: svd``, ``model: {name: nmf, factors: 15}``."""
 
 Shape = tuple[int, ...]
+Rank = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="Factors of a user and of an item.",
+        json_schema_extra={"flag": "--factors", "aka": ["n_factors", "rank", "dim", "k"]},
+    ),
+]
 PREDICTED_AT_ONCE = 1 << 16
 
 
@@ -173,6 +183,12 @@ KINDS = {
     "bu": "user biases",
     "bi": "item biases",
 }
+
+
+def errors_of(sums: np.ndarray, ratings: int) -> dict[str, float]:
+    """RMSE and MAE from the sums of e^2 and |e|."""
+    squares, absolute = sums.tolist()
+    return {"rmse": (squares / ratings) ** 0.5, "mae": absolute / ratings}
 
 
 def ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from dlkit.algorithms.mf_data import ByRow, RatingData
-from dlkit.algorithms.mf_model import MODELS, Factors, RatingModel, Shape, Solution, Step
+from dlkit.algorithms.mf_model import MODELS, Factors, Rank, RatingModel, Shape, Solution, Step, errors_of
 from dlkit.algorithms.mf_rows import Sides
 from dlkit.errors import DataError
 from dlkit.kernels.mf_nmf import nmf_rows
@@ -24,13 +24,7 @@ class NMFSpec(Spec):
     """Non-negative matrix factorisation."""
 
     name: Literal["nmf"] = Field("nmf", description="Non-negative factors by multiplicative updates.")
-    factors: int = Field(
-        15,
-        ge=1,
-        le=100_000,
-        description="Factors of a user and of an item.",
-        json_schema_extra={"flag": "--factors", "aka": ["n_factors", "rank", "dim", "k"]},
-    )
+    factors: Rank = 15
     reg: float = Field(
         0.06,
         ge=0,
@@ -79,8 +73,7 @@ class NMF(RatingModel):
         return Step(self.ratings, float(self.errors[0]) / self.ratings)
 
     def figures(self) -> dict[str, float]:
-        squares, absolute = self.errors.tolist()
-        return {"rmse": (squares / self.ratings) ** 0.5, "mae": absolute / self.ratings}
+        return errors_of(self.errors, self.ratings)
 
     def sums(self) -> dict[str, Any]:
         return {"errors": np.asarray(self.errors)}

@@ -12,7 +12,14 @@ from pydantic import Field
 
 from dlkit.algorithms.mf_blocks import Blocks, groups_for
 from dlkit.algorithms.mf_data import ByRow, RatingData
-from dlkit.algorithms.mf_model import MODELS, Factors, RatingModel, Shape, Solution, Step, drawn_normal, ridge
+from dlkit.algorithms.mf_descent import (
+    BiasRate,
+    BiasRegularisation,
+    DescentModel,
+    LearningRate,
+    Regularisation,
+)
+from dlkit.algorithms.mf_model import MODELS, Factors, Rank, Shape, Solution, Step, errors_of, ridge
 from dlkit.kernels.mf_sgd import mf_sgd
 from dlkit.recipe.schema import Spec
 
@@ -22,28 +29,12 @@ class SVDSpec(Spec):
     """Funk's SVD."""
 
     name: Literal["svd"] = Field("svd", description="Funk-SVD by stochastic gradient descent.")
-    factors: int = Field(
-        100,
-        ge=1,
-        le=100_000,
-        description="Factors of a user and of an item.",
-        json_schema_extra={"flag": "--factors", "aka": ["n_factors", "rank", "dim", "k"]},
-    )
+    factors: Rank = 100
     biases: bool = Field(True, description="Add mu + b_u + b_i; false: the product of the factors alone.")
-    lr: float = Field(
-        0.005,
-        gt=0,
-        description="Learning rate, of the gradient without its factor of 2.",
-        json_schema_extra={"flag": "--lr", "aka": ["learning_rate", "lr_all"]},
-    )
-    reg: float = Field(
-        0.02,
-        ge=0,
-        description="Regularisation; 0: none.",
-        json_schema_extra={"flag": "--reg", "aka": ["regularization", "lambda", "reg_all"]},
-    )
-    lr_bias: float | None = Field(None, gt=0, description="Learning rate of the biases; null: lr.")
-    reg_bias: float | None = Field(None, ge=0, description="Regularisation of the biases; null: reg.")
+    lr: LearningRate = 0.005
+    reg: Regularisation = 0.02
+    lr_bias: BiasRate = None
+    reg_bias: BiasRegularisation = None
     init_mean: float = Field(0.0, description="Mean of the first factors (normal).")
     init_sd: float = Field(0.05, ge=0, description="Standard deviation of the first factors.")
     update: Literal["together", "user_first"] = Field(
@@ -57,7 +48,7 @@ class SVDSpec(Spec):
     )
 
 
-class SVD(RatingModel):
+class SVD(DescentModel):
     """Blocks without a common row, in parallel; see mf_blocks.py for the schedule and kernels/mf_sgd.py for
     a step."""
 
@@ -66,12 +57,6 @@ class SVD(RatingModel):
         return {"p": (self.users, k), "q": (self.items, k)} | (
             {"bu": (self.users,), "bi": (self.items,)} if self.spec.biases else {}
         )
-
-    def draw(self, name: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        dtype = self.context.backend.dtype
-        if name.startswith("b"):
-            return np.zeros(shape, dtype)
-        return drawn_normal(shape, self.spec.init_mean, self.spec.init_sd, dtype, rng)
 
     def prepare(self, data: RatingData) -> None:
         self.mu = data.mean if self.spec.biases else 0.0
@@ -123,7 +108,7 @@ class SVD(RatingModel):
         mf_sgd(
             self.parameters["p"], self.parameters["q"], bu, bi, blocks.users, blocks.items, blocks.values,
             backend.asarray(first[groups]), backend.asarray(last[groups]), self.mu, spec.lr, spec.reg,
-            spec.lr_bias or spec.lr, spec.reg if spec.reg_bias is None else spec.reg_bias, int(spec.biases),
+            *self.bias_rates, int(spec.biases),
             int(spec.update == "user_first"), sums,
         )  # fmt: skip
         loss[backend.asarray(groups)] = sums
@@ -155,8 +140,7 @@ class SVD(RatingModel):
         comm.all_sum(loss)
 
     def figures(self) -> dict[str, float]:
-        squares, absolute = self.context.backend.to_host(self.loss).sum((0, 1)).tolist()
-        return {"rmse": (squares / self.ratings) ** 0.5, "mae": absolute / self.ratings}
+        return errors_of(self.context.backend.to_host(self.loss).sum((0, 1)), self.ratings)
 
     def sums(self) -> dict[str, Any]:
         return {"loss": self.context.backend.to_host(self.loss)}
@@ -182,7 +166,7 @@ class SVD(RatingModel):
         if not spec.biases:
             return Solution(0.0, ridge(x, rest, spec.reg * len(items)))
         # one penalty for all columns: the bias's own is put in by scaling its column
-        reg_bias = spec.reg if spec.reg_bias is None else spec.reg_bias
+        _, reg_bias = self.bias_rates
         scale = (spec.reg / reg_bias) ** 0.5 if spec.reg > 0 and reg_bias > 0 else 1.0
         x = np.column_stack([np.full(len(items), scale), x])
         bias, *p = ridge(x, rest, spec.reg * len(items))

@@ -9,7 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from dlkit.algorithms.mf_data import ByRow, RatingData
-from dlkit.algorithms.mf_model import MODELS, Factors, RatingModel, Shape, Solution, Step, drawn_normal, ridge
+from dlkit.algorithms.mf_descent import (
+    BiasRate,
+    BiasRegularisation,
+    DescentModel,
+    LearningRate,
+    Regularisation,
+)
+from dlkit.algorithms.mf_model import MODELS, Factors, Rank, Shape, Solution, Step, errors_of, ridge
 from dlkit.kernels.mf_svdpp import implicit_sums, svdpp_users
 from dlkit.recipe.schema import Spec
 
@@ -21,32 +28,16 @@ class SVDPlusPlusSpec(Spec):
     """SVD++."""
 
     name: Literal["svd++"] = Field("svd++", description="SVD with implicit feedback, user by user.")
-    factors: int = Field(
-        20,
-        ge=1,
-        le=100_000,
-        description="Factors of a user and of an item.",
-        json_schema_extra={"flag": "--factors", "aka": ["n_factors", "rank", "dim", "k"]},
-    )
-    lr: float = Field(
-        0.007,
-        gt=0,
-        description="Learning rate, of the gradient without its factor of 2.",
-        json_schema_extra={"flag": "--lr", "aka": ["learning_rate", "lr_all"]},
-    )
-    reg: float = Field(
-        0.02,
-        ge=0,
-        description="Regularisation; 0: none.",
-        json_schema_extra={"flag": "--reg", "aka": ["regularization", "lambda", "reg_all"]},
-    )
-    lr_bias: float | None = Field(None, gt=0, description="Learning rate of the biases; null: lr.")
-    reg_bias: float | None = Field(None, ge=0, description="Regularisation of the biases; null: reg.")
+    factors: Rank = 20
+    lr: LearningRate = 0.007
+    reg: Regularisation = 0.02
+    lr_bias: BiasRate = None
+    reg_bias: BiasRegularisation = None
     init_mean: float = Field(0.0, description="Mean of the first factors (normal).")
     init_sd: float = Field(0.1, ge=0, description="Standard deviation of the first factors.")
 
 
-class SVDPlusPlus(RatingModel):
+class SVDPlusPlus(DescentModel):
     """User after user, in an order drawn anew in each epoch; kernels/mf_svdpp.py says why it is fast."""
 
     parallel = False
@@ -55,12 +46,6 @@ class SVDPlusPlus(RatingModel):
         k = self.spec.factors
         rows, columns = (self.users, k), (self.items, k)
         return {"p": rows, "q": columns, "y": columns, "bu": (self.users,), "bi": (self.items,)}
-
-    def draw(self, name: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        dtype = self.context.backend.dtype
-        if name.startswith("b"):
-            return np.zeros(shape, dtype)
-        return drawn_normal(shape, self.spec.init_mean, self.spec.init_sd, dtype, rng)
 
     def prepare(self, data: RatingData) -> None:
         self.mu = data.mean
@@ -83,15 +68,14 @@ class SVDPlusPlus(RatingModel):
         svdpp_users(
             found["p"], found["q"], found["y"], found["bu"], found["bi"], np.ascontiguousarray(mine),
             self.train.ends, self.train.columns, self.values, self.mu, spec.lr, spec.reg,
-            spec.lr_bias or spec.lr, spec.reg if spec.reg_bias is None else spec.reg_bias, loss,
+            *self.bias_rates, loss,
         )  # fmt: skip
         self.loss += loss
         done = int(self.train.counts[mine].sum())
         return Step(done, float(loss[0]) / max(done, 1))
 
     def figures(self) -> dict[str, float]:
-        squares, absolute = self.loss.tolist()
-        return {"rmse": (squares / self.ratings) ** 0.5, "mae": absolute / self.ratings}
+        return errors_of(self.loss, self.ratings)
 
     def sums(self) -> dict[str, Any]:
         return {"loss": self.loss}

@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dlkit.algorithms.nb_text import TextFeaturesSpec
-from dlkit.readers.spec import FoldSpec, Reference
+from dlkit.readers.spec import FoldSpec, Part, Reference, a_part_of, one_delimiter
 from dlkit.readers.text import Encoding
 from dlkit.recipe.schema import Spec, TrainingRecipe
 
-Part = str | int | float | None
 Model = Literal["auto", "categorical", "bernoulli", "multinomial", "complement", "gaussian", "mixed"]
 ColumnKind = Literal["categorical", "bernoulli", "multinomial", "complement", "gaussian"]
 TEXT_MODELS = ("multinomial", "bernoulli", "complement")
@@ -60,24 +59,8 @@ class NBDataSpec(Spec):
         None, description="Cross-validation: which fold is the test set; null: no folds."
     )
 
-    @field_validator("test")
-    @classmethod
-    def _part(cls, value: Part) -> Part:
-        if isinstance(value, float) and not 0 < value < 1:
-            raise ValueError("a share lies between 0 and 1; a number of rows is a whole number")
-        if isinstance(value, int) and value < 1:
-            raise ValueError("a number of rows is 1 or more; null for none")
-        return value
-
-    @field_validator("delimiter")
-    @classmethod
-    def _delimiter(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        value = {"tab": "\t", "whitespace": " ", "blank": " ", "\\t": "\t"}.get(value, value)
-        if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
-            raise ValueError("expected one character (no letter, digit or quote), tab, or whitespace")
-        return value
+    _part = field_validator("test")(a_part_of("rows"))
+    _delimiter = field_validator("delimiter")(one_delimiter)
 
     @model_validator(mode="after")
     def _one_test(self) -> "NBDataSpec":

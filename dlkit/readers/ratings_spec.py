@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from dlkit.readers.spec import FoldSpec, Part, Reference
+from dlkit.readers.spec import FoldSpec, Part, Reference, a_part_of
 from dlkit.recipe.schema import Spec
 
 
@@ -113,14 +113,7 @@ class RatingsSpec(Spec):
         None, description="File that gives items names; null: none.", json_schema_extra={"flag": "--titles"}
     )
 
-    @field_validator("valid", "test")
-    @classmethod
-    def _part(cls, value: Part) -> Part:
-        if isinstance(value, float) and not 0 < value < 1:
-            raise ValueError("a share lies between 0 and 1; a number of ratings is a whole number")
-        if isinstance(value, int) and value < 1:
-            raise ValueError("a number of ratings is 1 or more; null for none")
-        return value
+    _part = field_validator("valid", "test")(a_part_of("ratings"))
 
     @field_validator("scale")
     @classmethod

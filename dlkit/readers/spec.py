@@ -1,5 +1,6 @@
 """What a recipe says under ``data:`` for commands that learn from rows (tables, images, arrays)."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -15,6 +16,29 @@ Part = str | int | float | None
 
 
 Side = Annotated[int, Field(ge=1, le=1 << 16)]
+
+
+def a_part_of(what: str) -> Callable[[Part], Part]:
+    """A validator of Part; `what` its numbers count, for the message."""
+
+    def check(value: Part) -> Part:
+        if isinstance(value, float) and not 0 < value < 1:
+            raise ValueError(f"a share lies between 0 and 1; a number of {what} is a whole number")
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"a number of {what} is 1 or more; null for none")
+        return value
+
+    return check
+
+
+def one_delimiter(value: str | None) -> str | None:
+    """A delimiter as one character, words for it undone. Raises ValueError."""
+    if value is None:
+        return None
+    value = {"tab": "\t", "whitespace": " ", "blank": " ", "\\t": "\t"}.get(value, value)
+    if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
+        raise ValueError("expected one character (no letter, digit or quote), tab, or whitespace")
+    return value
 
 
 class FoldSpec(Spec):
@@ -132,24 +156,8 @@ class DataSpec(Spec):
         None, description="Cross-validation: which fold is the test set; null: no folds."
     )
 
-    @field_validator("valid", "test")
-    @classmethod
-    def _part(cls, value: Part) -> Part:
-        if isinstance(value, float) and not 0 < value < 1:
-            raise ValueError("a share lies between 0 and 1; a number of rows is a whole number")
-        if isinstance(value, int) and value < 1:
-            raise ValueError("a number of rows is 1 or more; null for none")
-        return value
-
-    @field_validator("delimiter")
-    @classmethod
-    def _delimiter(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        value = {"tab": "\t", "whitespace": " ", "blank": " ", "\\t": "\t"}.get(value, value)
-        if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
-            raise ValueError("expected one character (no letter, digit or quote), tab, or whitespace")
-        return value
+    _part = field_validator("valid", "test")(a_part_of("rows"))
+    _delimiter = field_validator("delimiter")(one_delimiter)
 
     @field_validator("components")
     @classmethod

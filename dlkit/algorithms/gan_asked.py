@@ -19,7 +19,6 @@ from dlkit.pictures.tiles import png, tiled
 from dlkit.readers.dataset import Dataset, joined
 from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.schema import Schema
-from dlkit.readers.training_data import read_training
 
 JUDGED = 10_000
 """Samples that `evaluate` judges unless it is told how many."""
@@ -40,15 +39,6 @@ class AskedGAN(RowReader):
     }
 
     # -- data -------------------------------------------------------------------------------------
-    def read_data(self) -> None:
-        recipe, context = self.recipe, self.context
-        self.data = read_training(
-            recipe.data, "none", context.streams, recipe.on_bad_row, context.base, dtype=recipe.dtype
-        )
-        self._take(self.data.schema, self.data.preprocess)
-        for note in self.data.notes:
-            context.log(note)
-
     def _take(self, schema: Schema, preprocess: Preprocess) -> None:
         self.schema, self.preprocess = schema, preprocess
         self.input_shape = schema.input_shape

@@ -15,9 +15,11 @@ from dlkit.nn.module import Module
 from dlkit.nn.parameter import Flat
 from dlkit.nn.step import shard_rows
 from dlkit.readers.dataset import Dataset, TrainingData
+from dlkit.readers.labels import TaskChoice
 from dlkit.readers.prediction import PredictionRows, read_for_prediction
 from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.schema import Schema
+from dlkit.readers.training_data import read_training
 
 EVALUATION_ROWS = 1024
 """Most rows of one evaluation chunk. Figures must not depend on the number of threads, so chunks do not."""
@@ -62,6 +64,20 @@ class RowReader(Algorithm):
     """The run's own rows, after `read_data`."""
     schema: Schema
     preprocess: Preprocess
+
+    @property
+    def _task(self) -> TaskChoice:
+        """What the labels are for: none, unless a subclass says otherwise."""
+        return "none"
+
+    def read_data(self) -> None:
+        recipe, context = self.recipe, self.context
+        self.data = read_training(
+            recipe.data, self._task, context.streams, recipe.on_bad_row, context.base, dtype=recipe.dtype
+        )
+        self._take(self.data.schema, self.data.preprocess)
+        for note in self.data.notes:
+            context.log(note)
 
     @abstractmethod
     def _take(self, schema: Schema, preprocess: Preprocess) -> None:

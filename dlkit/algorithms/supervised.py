@@ -16,7 +16,7 @@ from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise
 from dlkit.algorithms.protocol import Context, Tree
 from dlkit.algorithms.rows import Rows, named
 from dlkit.autograd import Tape, Variable
-from dlkit.readers.training_data import read_training
+from dlkit.readers.labels import TaskChoice
 from dlkit.training.checkpoint.form import misfit
 from dlkit.training.metrics import Column
 
@@ -34,14 +34,9 @@ class Supervised(AskedNetwork, MinibatchTraining):
     )
 
     # -- data -------------------------------------------------------------------------------------
-    def read_data(self) -> None:
-        recipe, context = self.recipe, self.context
-        self.data = read_training(
-            recipe.data, recipe.task, context.streams, recipe.on_bad_row, context.base, dtype=recipe.dtype
-        )
-        self._take(self.data.schema, self.data.preprocess)
-        for note in self.data.notes:
-            context.log(note)
+    @property
+    def _task(self) -> TaskChoice:
+        return self.recipe.task
 
     # -- loss -------------------------------------------------------------------------------------
     @property

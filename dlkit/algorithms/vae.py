@@ -28,7 +28,6 @@ from dlkit.ops.shape import add
 from dlkit.ops.variational import gaussian_kl, reparameterise
 from dlkit.readers.dataset import Dataset
 from dlkit.readers.spec import DataSpec
-from dlkit.readers.training_data import read_training
 from dlkit.recipe.schema import ByteSize, TrainingRecipe
 from dlkit.training.metrics import Column
 
@@ -131,15 +130,9 @@ class VAE(AskedVAE, MinibatchTraining):
 
     # -- data -------------------------------------------------------------------------------------
     def read_data(self) -> None:
-        recipe, context = self.recipe, self.context
-        self.data = read_training(
-            recipe.data, "none", context.streams, recipe.on_bad_row, context.base, dtype=recipe.dtype
-        )
-        self._take(self.data.schema, self.data.preprocess)
-        for note in self.data.notes:
-            context.log(note)
+        super().read_data()
         low, high = _range(self.data.train)
-        if recipe.likelihood == "bernoulli" and not -SLACK <= low <= high <= 1 + SLACK:
+        if self.recipe.likelihood == "bernoulli" and not -SLACK <= low <= high <= 1 + SLACK:
             raise UsageError(
                 f"pixels are probabilities from 0 to 1, these are from {low:g} to {high:g}",
                 where="likelihood",

@@ -94,7 +94,7 @@ class Lanes:
 
         a (m, k), b (k, n), out (m, n): two-dimensional, of one floating type, out C-contiguous.
         """
-        left, right = _layout(a), _layout(b)
+        left, right = self._layout(a), self._layout(b)
         if left is None or right is None or self.gemm is None or not out.flags.c_contiguous:
             return False
         dtype = out.dtype
@@ -117,18 +117,17 @@ class Lanes:
             time.sleep(0)  # somebody else is on that core
         return True
 
+    def _layout(self, a: Any) -> tuple[int, int] | None:
+        """(PLAIN or TRANSPOSED, bytes from one row in memory to the next); None: neither."""
+        rows, columns = a.strides
+        if columns == a.itemsize and rows >= a.shape[1] * columns:
+            return self.native.PLAIN, rows
+        if rows == a.itemsize and columns >= a.shape[0] * rows:
+            return self.native.TRANSPOSED, columns
+        return None
+
     def _wake(self) -> None:
         board, wake = self.native.BOARD, self.native.WAKE
         for w in range(1, self.count):
             if self.boards[w * board + wake]:
                 self._beds[w].release()
-
-
-def _layout(a: Any) -> tuple[int, int] | None:
-    """(CblasNoTrans or CblasTrans, bytes from one row in memory to the next); None: neither is contiguous."""
-    rows, columns = a.strides
-    if columns == a.itemsize and rows >= a.shape[1] * columns:
-        return 111, rows
-    if rows == a.itemsize and columns >= a.shape[0] * rows:
-        return 112, columns
-    return None

@@ -1,4 +1,4 @@
-"""The CPU side of a kernel: its Python source compiled by numba, on first use and cached on disk.
+"""Python loops compiled by numba, on first use and cached on disk: the CPU side of kernels, and other loops.
 
 Numba costs a third of a second to import and a kernel up to a second to compile the first time, so nothing
 here runs before a kernel is called. A kernel may call plain functions of this package (an exponential); they
@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _VARIANTS = "dlkit_variants"
 _lock = threading.RLock()
 _known: set[FunctionType] = set()
+_loops: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 def variants(*, float32: Callable[..., Any], float64: Callable[..., Any]) -> Callable[[F], F]:
@@ -35,16 +36,29 @@ def variants(*, float32: Callable[..., Any], float64: Callable[..., Any]) -> Cal
 
 def compile_cpu(fn: Callable[..., None]) -> Callable[..., None]:
     """`fn` compiled lazily for the types it is called with: no GIL, no bounds checks, IEEE division."""
+    with _lock:
+        return _jitted(fn, FAST, EXACT)
+
+
+def compiled(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A loop that is no kernel (over the bytes of a file): as `compile_cpu`, with its sums as they stand."""
+    with _lock:
+        if fn not in _loops:
+            _loops[fn] = _jitted(fn, set(), set())
+        return _loops[fn]
+
+
+def _jitted(fn: Callable[..., Any], fastmath: set[str], inner: set[str]) -> Callable[..., Any]:
+    """inner: what numba may do to the sums of the functions that `fn` calls."""
     import numba
 
-    with _lock:
-        _make_known(fn)
-        named = _with_fingerprint(fn)
-        options: dict[str, Any] = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
-        try:
-            return numba.njit(cache=True, **options)(named)
-        except RuntimeError:  # nowhere to write a cache: compile anew in every process
-            return numba.njit(**options)(named)
+    _make_known(fn, inner)
+    named = _with_fingerprint(fn)
+    options: dict[str, Any] = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(named)
+    except RuntimeError:  # nowhere to write a cache: compile anew in every process
+        return numba.njit(**options)(named)
 
 
 def _with_fingerprint(fn: Any) -> FunctionType:
@@ -79,28 +93,28 @@ def _called(fn: Any) -> list[FunctionType]:
     return [f for f in found if isinstance(f, FunctionType) and f.__module__.startswith("dlkit.")]
 
 
-def _make_known(fn: Any) -> None:
+def _make_known(fn: Any, fastmath: set[str]) -> None:
     """Tell numba about them."""
     for called in _called(fn):
         if called not in _known:
             _known.add(called)
-            _overload(called)
+            _overload(called, fastmath)
 
 
-def _overload(fn: FunctionType) -> None:
+def _overload(fn: FunctionType, fastmath: set[str]) -> None:
     import numba
     from numba.extending import overload, register_jitable
 
     pair = getattr(fn, _VARIANTS, None)
     if pair is None:
-        _make_known(fn)
-        register_jitable(fastmath=EXACT, error_model="numpy")(fn)
+        _make_known(fn, fastmath)
+        register_jitable(fastmath=fastmath, error_model="numpy")(fn)
         return
     single, double = pair
-    _make_known(single)
-    _make_known(double)
+    _make_known(single, fastmath)
+    _make_known(double, fastmath)
 
     # No annotations here: numba compares the signature with that of the variants.
-    @overload(fn, strict=False, jit_options={"fastmath": EXACT, "error_model": "numpy"})
+    @overload(fn, strict=False, jit_options={"fastmath": fastmath, "error_model": "numpy"})
     def choose(x):  # type: ignore[no-untyped-def]
         return single if getattr(x, "dtype", x) == numba.float32 else double

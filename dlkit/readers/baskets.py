@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from dlkit.errors import DataError
+from dlkit.kernels.compile import compiled
 from dlkit.readers.basket_formats import Format, Layout, delimiter_of, layout_of
 from dlkit.readers.cell_codes import EMPTY, CellCodes, cell_codes
 from dlkit.readers.cells import Faults, OnBadRow, quoted
-from dlkit.readers.compiled import compiled
 from dlkit.readers.delimited import WHITESPACE, check_text, without_bom
 from dlkit.readers.opening import STDIN, display, read_bytes
 from dlkit.recipe.schema import Spec

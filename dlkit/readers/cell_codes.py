@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from dlkit.errors import DataError
-from dlkit.readers.compiled import compiled
+from dlkit.kernels.compile import compiled
 from dlkit.readers.delimited import WHITESPACE
 
 EMPTY = -1

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlkit.errors import DataError
+from dlkit.kernels.compile import compiled
 from dlkit.readers import delimited, ratings_scan
 from dlkit.readers.cells import MISSING, OnBadRow, missing, number, quoted
 from dlkit.readers.opening import blocks, display
@@ -127,7 +128,7 @@ class RatingLines:
     # -- one piece --------------------------------------------------------------------------------
     def _scanned(self, body: bytes, line: int) -> Iterator[Piece]:
         layout, data = self.layout, np.frombuffer(body, np.uint8)
-        scan = ratings_scan.compiled()[0]
+        scan = compiled(ratings_scan.scan)
         wanted = np.array(layout.columns, np.int64)
         first, second = _codes(layout.delimiter)
         place = np.zeros(3, np.int64)

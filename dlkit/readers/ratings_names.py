@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dlkit.readers.ratings_scan import compiled
+from dlkit.kernels.compile import compiled
+from dlkit.readers.ratings_scan import intern, rehash
 
 _FIRST_NAMES, _FIRST_BYTES = 1 << 10, 1 << 14
 
@@ -43,7 +44,7 @@ class Names:
     def _intern(self, text: str, insert: bool) -> int:
         data = np.frombuffer(text.encode("utf-8"), np.uint8)
         while True:
-            index = int(compiled()[1](data, 0, len(data), *self.arrays, insert))
+            index = int(compiled(intern)(data, 0, len(data), *self.arrays, insert))
             if index != -2:
                 return index
             self.grow(len(data))
@@ -55,7 +56,7 @@ class Names:
             self.table = np.full(2 * len(self.table), -1, np.int32)
             self.hashes = np.concatenate([self.hashes, np.zeros_like(self.hashes)])
             self.ends = np.concatenate([self.ends, np.zeros_like(self.ends)])
-            compiled()[2](self.table, self.hashes, count)
+            compiled(rehash)(self.table, self.hashes, count)
         else:
             self.pool = np.concatenate([self.pool, np.zeros(len(self.pool) + length, np.uint8)])
 

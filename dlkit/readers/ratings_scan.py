@@ -9,9 +9,6 @@ Numba is imported at the first call.
 # ruff: noqa: PLR1714, SIM109
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 
 DONE, OUTPUT_FULL, USERS_FULL, ITEMS_FULL, LOOK = range(5)
@@ -32,7 +29,7 @@ def _hash(data, lo, hi):
     return h ^ (h >> np.uint64(29))
 
 
-def _intern(data, lo, hi, table, hashes, ends, pool, size, insert):
+def intern(data, lo, hi, table, hashes, ends, pool, size, insert):
     """Index of the name data[lo:hi]; -1: not there and not to be put in; -2: no room.
 
     table: (2^k,) int32, -1 where free; hashes, ends: of each name; pool: the names' bytes, one after another;
@@ -69,7 +66,8 @@ def _intern(data, lo, hi, table, hashes, ends, pool, size, insert):
     return count
 
 
-def _rehash(table, hashes, count):
+def rehash(table, hashes, count):
+    """Put the first `count` names into a new, empty table."""
     mask = np.uint64(table.size - 1)
     for index in range(count):
         slot = hashes[index] & mask
@@ -150,6 +148,21 @@ def _date(data, lo, hi):
     return float(86400 * days + seconds), True
 
 
+def _stripped(data, lo, hi, quotes):
+    """Begin and end of a cell without the blanks around it, and where there may be quotes, without those."""
+    while lo < hi and (data[lo] == _SPACE or data[lo] == _TAB):
+        lo += 1
+    while hi > lo and (data[hi - 1] == _SPACE or data[hi - 1] == _TAB):
+        hi -= 1
+    if quotes and hi - lo >= 2 and data[lo] == _QUOTE and data[hi - 1] == _QUOTE:
+        lo, hi = lo + 1, hi - 1
+        while lo < hi and data[lo] == _SPACE:
+            lo += 1
+        while hi > lo and data[hi - 1] == _SPACE:
+            hi -= 1
+    return lo, hi
+
+
 def _split(data, at, stop, first, second, wanted, cells):
     """Cut the line at `at` into cells. cells: (4, 2) gets begin and end of the columns in `wanted` (4,).
 
@@ -193,18 +206,7 @@ def _split(data, at, stop, first, second, wanted, cells):
             return k + 1, column  # blanks at the end of the line begin no cell
         for w in range(4):
             if wanted[w] == column:
-                lo, hi = begin, last
-                while lo < hi and (data[lo] == _SPACE or data[lo] == _TAB):
-                    lo += 1
-                while hi > lo and (data[hi - 1] == _SPACE or data[hi - 1] == _TAB):
-                    hi -= 1
-                if hi - lo >= 2 and data[lo] == _QUOTE and data[hi - 1] == _QUOTE and not blank:
-                    lo, hi = lo + 1, hi - 1
-                    while lo < hi and data[lo] == _SPACE:
-                        lo += 1
-                    while hi > lo and data[hi - 1] == _SPACE:
-                        hi -= 1
-                cells[w, 0], cells[w, 1] = lo, hi
+                cells[w, 0], cells[w, 1] = _stripped(data, begin, last, not blank)
         column += 1
         if end_of_line:
             return k + 1, column
@@ -225,7 +227,7 @@ def _blank_line(data, at, stop):
     return k + 1
 
 
-def _scan(
+def scan(
     data, at, first, second, width, wanted, insert, powers,
     user_table, user_hashes, user_ends, user_pool, user_size,
     item_table, item_hashes, item_ends, item_pool, item_size,
@@ -260,13 +262,13 @@ def _scan(
         if not good:
             status = LOOK
             break
-        user = _intern(
+        user = intern(
             data, cells[0, 0], cells[0, 1], user_table, user_hashes, user_ends, user_pool, user_size, insert
         )
         if user == -2:
             status = USERS_FULL
             break
-        item = _intern(
+        item = intern(
             data, cells[1, 0], cells[1, 1], item_table, item_hashes, item_ends, item_pool, item_size, insert
         )
         if item == -2:
@@ -279,22 +281,6 @@ def _scan(
         at, lines = after, lines + 1
     place[0], place[1], place[2] = at, row, lines
     return status
-
-
-@cache
-def compiled() -> tuple[Any, Any, Any]:
-    """(scan, intern, rehash), compiled on first use and kept on disk where there is room for it."""
-    import numba
-    from numba.extending import register_jitable
-
-    for inner in (_hash, _digits, _number, _date, _split, _blank_line, _intern):
-        register_jitable(error_model="numpy")(inner)
-    plain = (_scan, _intern, _rehash)
-    try:
-        made = [numba.njit(nogil=True, error_model="numpy", cache=True)(function) for function in plain]
-    except RuntimeError:  # nowhere to write a cache: compile anew in every process
-        made = [numba.njit(nogil=True, error_model="numpy")(function) for function in plain]
-    return made[0], made[1], made[2]
 
 
 POWERS = 10.0 ** np.arange(_LONGEST_NUMBER + 1)

@@ -10,7 +10,7 @@ import numpy as np
 from dlkit.algorithms.nb_parts import PARTS, UNSEEN, Categorical, Kind, Part, Tally
 from dlkit.algorithms.protocol import Tree
 from dlkit.errors import DataError, UsageError
-from dlkit.readers.again import Rereadable
+from dlkit.readers.again import Kept, Rereadable
 from dlkit.readers.cells import MISSING, MISSING_TEXT, Faults, OnBadRow, number, quoted, read_texts
 from dlkit.readers.column_facts import MOST_CLASSES, ColumnFacts
 from dlkit.readers.encode import header_test, match_columns
@@ -99,7 +99,7 @@ class TableSource:
         self.name = self._file.name
         self.on_bad_row: OnBadRow = recipe.on_bad_row
         self._forget()
-        self._kept: list[Rows] | None = None
+        self._kept: Kept[Rows] = Kept(KEPT_CELLS, lambda chunk: chunk.x.size)
 
     def _forget(self) -> None:
         self.skipped = self.missing = self.unseen = 0
@@ -176,8 +176,8 @@ class TableSource:
         """All rows that are good. Raises DataError with file:line for one that is not, unless it is
         skipped.
         """
-        if self._kept is not None:
-            yield from self._kept
+        if self._kept.chunks is not None:
+            yield from self._kept.chunks
             return
         assert self.columns is not None, "fit comes first"
         self._forget()
@@ -185,21 +185,10 @@ class TableSource:
         features, labels = match_columns(
             self.columns.schema, tables.layout.names, tables.layout.header, self.name, self.need_label
         )
-        kept: list[Rows] | None = []
-        row = cells = 0
-        for table in tables:
-            chunk = self._rows(table, features, labels)
-            chunk.row = row
-            row += len(chunk)
-            cells += chunk.x.size
-            kept = kept if kept is not None and cells <= KEPT_CELLS else None
-            if kept is not None:
-                kept.append(chunk)
-            yield chunk
-        if not row:
+        yield from self._kept.passing(self._rows(table, features, labels) for table in tables)
+        if not self._kept.rows:
             because = f"; {self.first_fault}" if self.first_fault else ""
             raise DataError(f"no usable row{because}", where=self.name)
-        self._kept = kept
 
     def _rows(self, table: Table, features: list[int], labels: list[int]) -> Rows:
         assert self.columns is not None and table.lines is not None

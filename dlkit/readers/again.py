@@ -1,16 +1,54 @@
 """Reading a source more than once, standard input too."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Generic, Protocol, TypeVar
 
 from dlkit.errors import DataError
 from dlkit.readers.opening import BLOCK, STDIN, blocks, display
 
 IN_MEMORY = 64 << 20
 """Bytes of standard input that are kept in memory; a longer one goes to a temporary file."""
+
+
+class Chunk(Protocol):
+    """A piece of a source: some rows."""
+
+    row: int
+    """Number of its first row in the source."""
+
+    def __len__(self) -> int: ...
+
+
+C = TypeVar("C", bound=Chunk)
+
+
+class Kept(Generic[C]):
+    """The chunks of a source that is read several times: remembered where they are small together."""
+
+    def __init__(self, most: int, size: Callable[[C], int]) -> None:
+        """most: of `size` summed over the chunks."""
+        self.most, self.size = most, size
+        self.chunks: list[C] | None = None
+        """All of them, once they have gone by; None: not yet, or too large."""
+        self.rows = 0
+        """Rows in the chunks that have gone by."""
+
+    def passing(self, chunks: Iterator[C]) -> Iterator[C]:
+        """The chunks, numbered by rows, as they come; at the end they are kept."""
+        kept: list[C] | None = []
+        size = self.rows = 0
+        for chunk in chunks:
+            chunk.row = self.rows
+            self.rows += len(chunk)
+            size += self.size(chunk)
+            kept = kept if kept is not None and size <= self.most else None
+            if kept is not None:
+                kept.append(chunk)
+            yield chunk
+        self.chunks = kept if self.rows else None
 
 
 class Rereadable:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from dlkit.errors import DataError
-from dlkit.readers.again import Rereadable
+from dlkit.readers.again import Kept, Rereadable
 from dlkit.readers.cells import OnBadRow, quoted
 from dlkit.readers.delimited import check_text, without_bom
 from dlkit.readers.opening import read_bytes
@@ -103,7 +103,7 @@ class TextSource:
         """Without `labelled`: lines that all begin with the name of a class and a tab are read as labelled
         ones.
         """
-        self._kept: list[Texts] | None = None
+        self._kept: Kept[Texts] = Kept(KEPT, lambda chunk: chunk.data.nbytes)
 
     @property
     def classes(self) -> list[str]:
@@ -114,7 +114,7 @@ class TextSource:
         """Number the classes met so far as in `classes`; from now on others are bad rows."""
         code = {name: k for k, name in enumerate(classes)}
         codes = np.array([code[name] for name in self.classes], np.int64)
-        for chunk in self._kept or []:
+        for chunk in self._kept.chunks or []:
             chunk.labels = codes[chunk.labels]
         self.known = classes
         self._labels.clear()
@@ -122,24 +122,14 @@ class TextSource:
 
     def chunks(self) -> Iterator[Texts]:
         """All documents, some MiB at a time. Raises DataError with file:line for what is no labelled text."""
-        if self._kept is not None:
-            yield from self._kept
+        if self._kept.chunks is not None:
+            yield from self._kept.chunks
             return
         self.skipped, self.first_fault = 0, ""
-        kept: list[Texts] | None = []
-        size = row = 0
-        for chunk in self._folder() if self.path.is_dir() else self._lines():
-            chunk.row = row
-            row += len(chunk)
-            size += chunk.data.nbytes
-            kept = kept if kept is not None and size <= KEPT else None
-            if kept is not None:
-                kept.append(chunk)
-            yield chunk
-        if not row:
+        yield from self._kept.passing(self._folder() if self.path.is_dir() else self._lines())
+        if not self._kept.rows:
             because = f"; {self.first_fault}" if self.first_fault else ""
             raise DataError(f"no document in it{because}", where=self.name)
-        self._kept = kept
 
     # -- lines ------------------------------------------------------------------------------------
     def _lines(self) -> Iterator[Texts]:

@@ -42,6 +42,15 @@ def spoilt_bytes(draw: st.DrawFn, good: bytes, changes: int = 4) -> bytes:
     return bytes(data)
 
 
+def spoilt_file(text: str, words: list[str]) -> st.SearchStrategy[bytes]:
+    """A table as a file that is spoilt token by token, or byte by byte with line ends of either kind."""
+    return st.one_of(
+        spoilt_text([text], words).map(lambda spoilt: spoilt.encode("utf-8", "surrogatepass")),
+        spoilt_bytes(text.encode()),
+        spoilt_bytes(text.replace("\n", "\r\n").encode("utf-8-sig")),
+    )
+
+
 @st.composite
 def spoilt_text(draw: st.DrawFn, goods: list[str], words: list[str], changes: int = 4) -> str:
     """One of `goods` with tokens dropped, doubled, exchanged or replaced, or lines moved and indented."""

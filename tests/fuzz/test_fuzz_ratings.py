@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
-from hypothesis import strategies as st
 
-from tests.fuzz.mutations import NUMBERS, spoilt_bytes, spoilt_text
+from tests.fuzz.mutations import NUMBERS, spoilt_file
 from tests.fuzz.program import run, share
 
 RATINGS = "user,item,rating,time\n" + "".join(
@@ -41,11 +40,7 @@ GARBAGE = [
     "1_0",
     "1e400",
 ]
-FILES = st.one_of(
-    spoilt_text([RATINGS], [*NUMBERS, *GARBAGE]).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    spoilt_bytes(RATINGS.encode()),
-    spoilt_bytes(RATINGS.replace("\n", "\r\n").encode("utf-8-sig")),
-)
+FILES = spoilt_file(RATINGS, [*NUMBERS, *GARBAGE])
 HOW = ["--set", "data.header=true", "--set", "data.delimiter=','", "--factors", "2"]
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.mutations import NUMBERS, spoilt_bytes, spoilt_text
+from tests.fuzz.mutations import NUMBERS, spoilt_file
 from tests.fuzz.program import run, share
 from tests.fuzz.trained import SMALL, Trained, train
 
@@ -47,11 +47,7 @@ GARBAGE = [
     "label",
     "x",
 ]
-TABLES = st.one_of(
-    spoilt_text([TABLE], [*NUMBERS, *GARBAGE]).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    spoilt_bytes(TABLE.encode()),
-    spoilt_bytes(TABLE.replace("\n", "\r\n").encode("utf-8-sig")),
-)
+TABLES = spoilt_file(TABLE, [*NUMBERS, *GARBAGE])
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.mutations import spoilt_bytes, spoilt_text
+from tests.fuzz.mutations import spoilt_file
 from tests.fuzz.program import run, share
 
 TEXT = "spam\tfree call now\nham\tsee you, home?\nspam\tcall 0800 日本\nham\tthé vert é\n"
@@ -38,11 +38,7 @@ GARBAGE = [
     "İ",
     "Σ",
 ]
-TEXTS = st.one_of(
-    spoilt_text([TEXT], GARBAGE).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    spoilt_bytes(TEXT.encode()),
-    spoilt_bytes(TEXT.replace("\n", "\r\n").encode("utf-8-sig")),
-)
+TEXTS = spoilt_file(TEXT, GARBAGE)
 HOW = ["--set", "data.format=text"]
 
 

@@ -1,12 +1,11 @@
 """Row train-cnn: LeNet's training step, batch 64, Adam, and its forward pass, against PyTorch on the CPU."""
 
-from collections.abc import Sequence
-
 from benchmarks.cnn import Sizes, arguments
 from benchmarks.mlp import product_flop
 from benchmarks.options import Options, Section, heard, sgemm, versions
-from benchmarks.pairs import Run, alternate, median_of, speed_ratio
-from benchmarks.results import bytes_text, seconds_text, table
+from benchmarks.pairs import Run, alternate, speed_ratio
+from benchmarks.results import seconds_text, table
+from benchmarks.steps import step_table, verdict
 
 OURS, PEER, FUSED = "dlkit", "PyTorch", "PyTorch, channels last, fused Adam"
 BAR, AIM = 1.3, 2.0
@@ -25,9 +24,9 @@ def measure(options: Options) -> Section:
             f"{sizes.classes}) on {sizes.side}×{sizes.side}×{sizes.channels}, batch {sizes.batch}, Adam, "
             f"float32, {options.threads} threads on each side, {sizes.flop / 1e6:,.0f} MFLOP in a step's "
             f"products, {sizes.forward_flop / 1e6:,.0f} in a forward pass's.",
-            _table("a step (median)", steps, sizes, sizes.flop, peak),
-            _verdict(steps),
-            _table("a forward pass", forward, sizes, sizes.forward_flop, peak),
+            step_table(steps, sizes, peak),
+            verdict(steps, OURS, PEER, FUSED, bar=BAR, aim=AIM),
+            step_table(forward, sizes, peak, what="a forward pass", flop=sizes.forward_flop),
             f"- against {PEER}: {speed_ratio(forward, OURS, PEER, 'seconds')}",
             _limit(sizes, own, options.threads),
         ]
@@ -43,33 +42,6 @@ def _rounds(options: Options, sizes: Sizes, *more: str) -> list[list[Run]]:
         options.peer(FUSED, "benchmarks.train_cnn_torch", *given, "--fused", "--channels-last"),
     ]
     return alternate(contenders, options.rounds, heard=heard)
-
-
-def _table(what: str, rounds: Sequence[Sequence[Run]], sizes: Sizes, flop: int, peak: float) -> str:
-    rows = []
-    for name in (run.name for run in rounds[0]):
-        seconds = median_of(rounds, name, "seconds")
-        rate = flop / seconds / 1e9
-        rows.append(
-            [
-                name,
-                seconds_text(seconds),
-                f"{sizes.batch / seconds:,.0f}",
-                f"{rate:.0f}",
-                f"{100 * rate / peak:.0f} %",
-                bytes_text(median_of(rounds, name, "peak_bytes")),
-            ]
-        )
-    return table(["", what, "images/s", "GFLOP/s", f"of sgemm's {peak:.0f} GFLOP/s", "peak memory"], rows)
-
-
-def _verdict(rounds: Sequence[Sequence[Run]]) -> str:
-    return "\n".join(
-        [
-            f"- against {PEER}: {speed_ratio(rounds, OURS, PEER, 'seconds')}; bar {BAR}×, aim {AIM}×",
-            f"- against {FUSED}: {speed_ratio(rounds, OURS, FUSED, 'seconds')}",
-        ]
-    )
 
 
 def _limit(sizes: Sizes, rates: dict[str, float], threads: int) -> str:

@@ -1,12 +1,13 @@
 """Row train-mlp: one training step of 784-512-512-10, batch 128, Adam, against PyTorch on the CPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.mlp import Sizes, arguments, product_flop
 from benchmarks.options import Options, Section, heard, sgemm, versions
-from benchmarks.pairs import Run, alternate, median_of, speed_ratio
-from benchmarks.results import bytes_text, seconds_text, table
+from benchmarks.pairs import alternate
+from benchmarks.results import seconds_text, table
+from benchmarks.steps import step_table, verdict
 
 OURS, PEER, FUSED = "dlkit", "PyTorch", "PyTorch, fused Adam"
 BAR, AIM = 1.5, 2.0
@@ -29,40 +30,12 @@ def measure(options: Options) -> Section:
         [
             f"{'-'.join(map(str, sizes.layers))}, batch {sizes.batch}, Adam, float32, one training step, "
             f"{options.threads} threads on each side, {sizes.flop / 1e6:,.0f} MFLOP in matrix products.",
-            _steps(rounds, sizes, rates[options.threads]["peak"]),
-            _verdict(rounds),
+            step_table(rounds, sizes, rates[options.threads]["peak"], unit="examples/s"),
+            verdict(rounds, OURS, PEER, FUSED, bar=BAR, aim=AIM),
             _products(sizes, own, rates),
         ]
     )
     return Section("train-mlp, one step", body, versions(*rounds[-1]))
-
-
-def _steps(rounds: Sequence[Sequence[Run]], sizes: Sizes, peak: float) -> str:
-    rows = []
-    for name in (run.name for run in rounds[0]):
-        seconds = median_of(rounds, name, "seconds")
-        rate = sizes.flop / seconds / 1e9
-        rows.append(
-            [
-                name,
-                seconds_text(seconds),
-                f"{sizes.batch / seconds:,.0f}",
-                f"{rate:.0f}",
-                f"{100 * rate / peak:.0f} %",
-                bytes_text(median_of(rounds, name, "peak_bytes")),
-            ]
-        )
-    header = ["", "a step (median)", "examples/s", "GFLOP/s", f"of sgemm's {peak:.0f} GFLOP/s", "peak memory"]
-    return table(header, rows)
-
-
-def _verdict(rounds: Sequence[Sequence[Run]]) -> str:
-    return "\n".join(
-        [
-            f"- against {PEER}: {speed_ratio(rounds, OURS, PEER, 'seconds')}; bar {BAR}×, aim {AIM}×",
-            f"- against {FUSED}: {speed_ratio(rounds, OURS, FUSED, 'seconds')}",
-        ]
-    )
 
 
 def _products(

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import row_cost, whole_run
+from benchmarks import sweep, whole_run
 from benchmarks.mlp import Sizes, arguments, parser, product_flop
 from benchmarks.options import Options
 from benchmarks.pairs import Run
+from benchmarks.row_cost import SWEEP
 
 
 def test_work_of_a_step_is_counted_by_hand() -> None:
@@ -49,12 +50,12 @@ def test_contenders_use_the_interpreter_of_their_side() -> None:
 
 def point(varied: str, sizes: Sizes) -> dict[str, object]:
     rounds = [[Run("dlkit", 1, 1, {"seconds": 0.002}), Run("PyTorch", 1, 1, {"seconds": 0.003})]]
-    return row_cost.point_row(varied, sizes, rounds, peak=100.0)
+    return sweep.point_row(SWEEP, varied, sizes, rounds, peak=100.0)
 
 
 def test_cost_points_as_csv(tmp_path: Path) -> None:
     path = tmp_path / "cost.csv"
-    row_cost.write_csv(path, [point("batch", Sizes(batch=1))])
+    sweep.write_csv(SWEEP, path, [point("batch", Sizes(batch=1))])
     (line,) = csv.DictReader(path.open(encoding="utf-8"))
     assert (line["varied"], line["batch"], line["width"]) == ("batch", "1", "512")
     assert float(line["ratio"]) == pytest.approx(1.5)
@@ -63,7 +64,8 @@ def test_cost_points_as_csv(tmp_path: Path) -> None:
 
 def test_cost_points_as_picture(tmp_path: Path) -> None:
     path = tmp_path / "cost.png"
-    row_cost.draw(
+    sweep.draw(
+        SWEEP,
         path,
         [
             *(point("batch", Sizes(batch=batch)) for batch in (1, 16)),

@@ -53,12 +53,12 @@ def understood(algorithm: Any, verb: str, given: Mapping[str, Any]) -> dict[str,
     """
     known = algorithm.ASKED.get(verb, frozenset() if verb == "inspect" else None)
     if known is None:
-        verbs = ", ".join(["inspect", *algorithm.ASKED])
+        verbs = ", ".join(sorted({"inspect", *algorithm.ASKED}))
         raise UsageError(
             f"dlkit {verb} has no answer for a run of {algorithm.command}", hint=f"there are {verbs}"
         )
     for name, value in given.items():
-        if value not in (None, False, ()) and name not in known:
+        if not (value is None or value is False or value == ()) and name not in known:
             flag, flags = _flag(name), ", ".join(map(_flag, sorted(known)))
             raise UsageError(
                 f"{flag}: not for a run of {algorithm.command}",

@@ -148,7 +148,8 @@ def test_asked_in_the_wrong_way(shop: Path) -> None:
     assert "name the items of a basket" in error_line(call("recommend", shop / "run"), 2)
     assert "not both" in error_line(call("recommend", shop / "run", "茶", "--baskets", "x"), 2)
     assert "no such file" in error_line(call("recommend", shop / "run", "--baskets", "nowhere.csv"), 1)
-    assert "has no answer for a run of apriori" in error_line(call("evaluate", shop / "run"), 2)
+    line = error_line(call("evaluate", shop / "run"), 2)
+    assert "has no answer for a run of apriori (there are inspect, predict, recommend)" in line
 
 
 # -- mistakes ---------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """What every test may use: the embedded data, the real data sets, a runner of the command line."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -34,6 +36,19 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if not config.getoption("--hypothesis-profile", default=None):
         settings.load_profile("fuzz" if cases else "ci" if os.environ.get("CI") else "small")
+    if os.environ.get("CI"):
+        _load_everything()
+
+
+def _load_everything() -> None:
+    """Import all of dlkit: hypothesis takes constants from the modules that happen to be loaded, and its
+    cases would depend on which tests ran before in the same process.
+    """
+    import dlkit
+
+    for module in pkgutil.walk_packages(dlkit.__path__, "dlkit."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
 
 def pytest_report_header() -> str:

@@ -148,18 +148,45 @@ def _date(data, lo, hi):
     return float(86400 * days + seconds), True
 
 
+def _blank_at(data, k, hi):
+    """Bytes of the blank that begins at data[k], 0 where none does: what `str.strip` takes away, in UTF-8."""
+    c = data[k]
+    if c == _SPACE or 9 <= c <= 13 or 28 <= c <= 31:
+        return 1
+    if c == 0xC2 and k + 1 < hi and (data[k + 1] == 0x85 or data[k + 1] == 0xA0):
+        return 2
+    if k + 2 >= hi:
+        return 0
+    d, e = data[k + 1], data[k + 2]
+    if c == 0xE2 and d == 0x80:
+        wide = e <= 0x8A or e == 0xA8 or e == 0xA9 or e == 0xAF
+    else:
+        wide = (c == 0xE1 and d == 0x9A and e == 0x80) or (c == 0xE2 and d == 0x81 and e == 0x9F)
+        wide = wide or (c == 0xE3 and d == 0x80 and e == 0x80)
+    return 3 if wide else 0
+
+
 def _stripped(data, lo, hi, quotes):
     """Begin and end of a cell without the blanks around it, and where there may be quotes, without those."""
-    while lo < hi and (data[lo] == _SPACE or data[lo] == _TAB):
-        lo += 1
-    while hi > lo and (data[hi - 1] == _SPACE or data[hi - 1] == _TAB):
-        hi -= 1
+    lo, hi = _without_blanks(data, lo, hi)
     if quotes and hi - lo >= 2 and data[lo] == _QUOTE and data[hi - 1] == _QUOTE:
-        lo, hi = lo + 1, hi - 1
-        while lo < hi and data[lo] == _SPACE:
-            lo += 1
-        while hi > lo and data[hi - 1] == _SPACE:
-            hi -= 1
+        lo, hi = _without_blanks(data, lo + 1, hi - 1)
+    return lo, hi
+
+
+def _without_blanks(data, lo, hi):
+    blank = 1
+    while blank and lo < hi:
+        blank = _blank_at(data, lo, hi)
+        lo += blank
+    blank = 1
+    while blank and lo < hi:
+        blank = 0
+        for n in range(1, min(3, hi - lo) + 1):
+            if _blank_at(data, hi - n, hi) == n:
+                blank = n
+                break
+        hi -= blank
     return lo, hi
 
 

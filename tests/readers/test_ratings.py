@@ -45,6 +45,13 @@ def test_blanks_separate_where_there_is_nothing_else(tmp_path):
     assert rows == [("1", "7", 3.0), ("2", "8", 4.25), ("3", "9", 5.0)]
 
 
+@pytest.mark.parametrize("blank", [c for c in map(chr, range(0x3001)) if c.isspace() and c not in "\r\n"])
+def test_whatever_blank_around_a_name_goes(tmp_path, blank):
+    expected = [("u 1", "映画", 4.0), ("é", "b", 3.0)]
+    rows, _ = read(tmp_path / "r.csv", f'{blank}u 1,映画{blank * 2},4\n"{blank}é{blank}",b,{blank}3\n')
+    assert rows == expected
+
+
 @pytest.mark.parametrize("name", ["r.csv.gz", "plainly-named"])
 def test_gzip_is_known_by_its_content(tmp_path, name):
     rows, _ = read(tmp_path / name, gzip.compress(b"a,b,1\nc,d,2\n"))

@@ -88,8 +88,9 @@ def _standard_input(given: io.TextIOWrapper) -> Iterator[None]:
 
 @contextlib.contextmanager
 def time_limit(busy: float = BUSY_SECONDS, whole: float = SECONDS) -> Iterator[None]:
-    """Raise Hang after `busy` seconds of computing or `whole` on the clock; end the process with its stacks if
-    even that is not heard.
+    """Raise Hang after `busy` seconds of computing or `whole` on the clock.
+
+    Where even that is not heard, the process ends and shows its stacks.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("signals reach the main thread only")

@@ -1,12 +1,15 @@
 """Running a command in this process and comparing what two runs left behind."""
 
+import contextlib
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 from cupy_stand_in.runs import Run
+from PIL import Image
 
 from dlkit.cli import main
 
@@ -39,6 +42,31 @@ def metrics(run: Path) -> dict[str, list[str]]:
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     columns = _columns((run / "metrics.csv").read_text(encoding="utf-8"))
     return columns | {f"summary {key}": [str(value)] for key, value in summary.items()}
+
+
+def asked(line: str, run: Path, folder: Path, *options: str) -> dict[str, list[str]]:
+    """What a question prints and writes: words and, by the file's name, the cells or pixels in it."""
+    target = folder / "asked"
+    words = (
+        line.replace("RUN", str(run))
+        .replace("FILE", str(target))
+        .replace("data.csv", str(folder / "data.csv"))
+    )
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        dlkit(*words.split(), *options)
+    found = {f"word {k}": [word] for k, word in enumerate(re.split(r"[\s,]+", printed.getvalue()))}
+    for path in sorted(folder.glob("asked*/**/*")) + sorted(folder.glob("asked*")):
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                found[f"{path.name} {image.size}"] = [
+                    f"{v / 255:.6f}" for v in np.asarray(image.convert("L")).ravel()
+                ]
+        elif path.is_file():
+            found |= {
+                f"{path.name} {k}": column for k, column in _columns(path.read_text(encoding="utf-8")).items()
+            }
+    return found
 
 
 def _columns(text: str) -> dict[str, list[str]]:

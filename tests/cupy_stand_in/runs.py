@@ -24,6 +24,8 @@ class Run:
     predicts: bool = True
     feeds: bool = True
     """Whether rows that would crowd the device are fed to it."""
+    asks: tuple[str, ...] = ()
+    """Other questions to the finished run: `VERB ARGUMENT...` with RUN, FILE (what is written), data.csv."""
 
 
 def _classes(folder: Path) -> None:
@@ -152,12 +154,23 @@ RUNS = (
         ),
         _numbers,
     ),
-    Run("cnn classes", "train-cnn", CNN, _images),
+    Run(
+        "cnn classes",
+        "train-cnn",
+        CNN,
+        _images,
+        asks=("evaluate RUN", "evaluate RUN data.csv --mc-samples 3"),
+    ),
     Run(
         "vae",
         "vae",
         VAE.format(shape="2, 2", encoder="{dense: 9}, {dropout: 0.2}", more="binarize: true\nbeta: 0.5"),
         _classes,
+        asks=(
+            "evaluate RUN --iwae 3",
+            "sample RUN --manifold -o FILE",
+            "predict RUN data.csv --reconstruct -o FILE.png",
+        ),
     ),
     Run(
         "vae of images",
@@ -170,13 +183,22 @@ RUNS = (
         ),
         _images,
     ),
-    Run("mf svd", "mf", MF, _ratings, ("model.blocks=1", "model.blocks=8"), feeds=False),
+    Run(
+        "mf svd",
+        "mf",
+        MF,
+        _ratings,
+        ("model.blocks=1", "model.blocks=8"),
+        feeds=False,
+        asks=("evaluate RUN", "recommend RUN u3 --top 4", "similar RUN i2 --top 4"),
+    ),
     Run(
         "gan",
         "gan",
         GAN.format(more="discriminator: [{dense: 6}, {dropout: 0.3}]\nlabel_smoothing: 0.1\nfakes: once"),
         _classes,
         predicts=False,
+        asks=("sample RUN -n 6 -o FILE", "sample RUN --interpolate -n 2 -o FILE"),
     ),
     Run(
         "gan normalised",

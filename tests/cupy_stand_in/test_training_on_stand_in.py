@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cuda_on_cpu.module import missing_compiler
-from cupy_stand_in.comparing import answers, assert_close, metrics, train
+from cupy_stand_in.comparing import answers, asked, assert_close, metrics, train
 from cupy_stand_in.counts import counts
 from cupy_stand_in.module import installed
 from cupy_stand_in.runs import HOST_ONLY, ONE_PASS, RUNS, Run
@@ -47,6 +47,19 @@ def test_the_gpu_run_has_the_cpu_runs_figures(run: Run, dtype: str, tmp_path: Pa
         assert_close(answers(cpu, data, "--gpu"), expected, TOLERANCE[dtype])
 
 
+def test_the_gpu_answers_what_the_cpu_answers(run: Run, tmp_path: Path) -> None:
+    if not run.asks:
+        pytest.skip("nothing else is asked of it")
+    trained = train(run, tmp_path, "cpu", "--dtype", "float64")
+    for line in run.asks:
+        expected = asked(line, trained, tmp_path)
+        assert len(expected) > 2, line
+        counts.reset()
+        found = asked(line, trained, tmp_path, "--gpu")
+        assert counts.launches + counts.uploads > 0, line
+        assert_close(found, expected, 0.005 if "FILE" in line else 1e-6)  # a pixel is one of 256 steps
+
+
 def test_a_resumed_gpu_run_is_the_uninterrupted_one(run: Run, tmp_path: Path) -> None:
     whole = train(run, tmp_path, "whole", "--gpu")
     part = train(run, tmp_path, "part", "--gpu", "--epochs", "1")
@@ -66,9 +79,7 @@ def test_a_run_changes_its_device(run: Run, tmp_path: Path) -> None:
     assert_close(metrics(again), metrics(whole), TOLERANCE["float64"])
 
 
-def test_the_host_does_not_wait_for_a_step(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_host_does_not_wait_for_a_step(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More steps in the same epochs: waits an epoch there may be, waits a step there may not."""
     monkeypatch.setenv(VARIABLE, "3600")  # a save waits too; how many there are is a matter of the clock
     waited, launched = [], []

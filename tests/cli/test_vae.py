@@ -40,6 +40,23 @@ def test_what_a_run_leaves(run: Path) -> None:
     assert len(about["artifacts"]) == len(set(about["artifacts"])) == 4
 
 
+def test_folds_take_each_image_once_as_a_test_image(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    given = ["--folds", 3, *SMALL, "--set", "data.test=null"]
+    done = good("vae", RECIPES / "vae-digits.yaml", "-o", run, "-q", *given)
+    members = [
+        json.loads((run / f"fold-{k}" / "summary.json").read_text(encoding="utf-8")) for k in (1, 2, 3)
+    ]
+    whole = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    bounds = [member["test_neg_elbo"] for member in members]
+    assert len(set(bounds)) == 3
+    assert whole["test_neg_elbo_mean"] == pytest.approx(sum(bounds) / 3)
+    assert done.stdout.splitlines()[-1].endswith("(3 folds)")
+    for k, bound in enumerate(bounds, 1):
+        told = json.loads(good("evaluate", run / f"fold-{k}", "--json").stdout)
+        assert told["test_neg_elbo"] == pytest.approx(bound, rel=1e-6)
+
+
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(run: Path, tmp_path: Path) -> None:
     again = tmp_path / "run"
     first = [*SMALL[2:], "--epochs", 1]

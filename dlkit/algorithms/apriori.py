@@ -21,14 +21,16 @@ from dlkit.algorithms.branches import Branches, Miner
 from dlkit.algorithms.eclat import Eclat
 from dlkit.algorithms.found import Found
 from dlkit.algorithms.fp_tree import FPGrowth, Tree
-from dlkit.algorithms.itemsets import ItemSets, ordered
+from dlkit.algorithms.itemsets import ItemSets
 from dlkit.algorithms.levelwise import LevelWise
 from dlkit.algorithms.limits import Limits
 from dlkit.algorithms.protocol import Progress
 from dlkit.algorithms.protocol import Tree as State
 from dlkit.algorithms.rule_answers import AskedRules, checked
-from dlkit.algorithms.rule_files import itemsets_csv, level_table, pictures, rules_csv
+from dlkit.algorithms.rule_files import level_table, pictures, rules_csv
 from dlkit.algorithms.rules import RuleMaker, Rules
+from dlkit.algorithms.set_lines import itemsets_csv
+from dlkit.algorithms.set_order import ordered
 from dlkit.algorithms.transactions import label_order, transactions
 from dlkit.errors import DataError
 from dlkit.readers.baskets import read_baskets
@@ -96,7 +98,8 @@ class Apriori(AskedRules):
         frequent = np.array([k for k in frequent.tolist() if baskets.items[k] not in excluded], np.int64)
         rank = np.empty(len(frequent), np.int64)
         rank[label_order([baskets.items[k] for k in frequent.tolist()])] = np.arange(len(frequent))
-        frequent = frequent[np.lexsort([rank, self.item_counts[frequent]])]
+        rarest_first = np.lexsort([rank, self.item_counts[frequent]])
+        frequent, self.rank = frequent[rarest_first], rank[rarest_first]
         self.labels = [baskets.items[k] for k in frequent.tolist()]
         number = np.full(len(baskets.items), -1, np.int32)
         number[frequent] = np.arange(len(frequent))
@@ -208,10 +211,9 @@ class Apriori(AskedRules):
 
     def _order(self) -> None:
         """All sets are found: their order, which are closed, which are to be written."""
-        found, recipe = Found.joined(self.found), self.recipe
-        found = ordered(self.labels, found)
-        closed, maximal = ItemSets(self.labels, found).flags()
-        within = found.lengths <= (recipe.max_length or ANY_LENGTH)  # the item more has told what is closed
+        found, closed, maximal = ordered(self.rank, Found.joined(self.found))
+        longest = self.recipe.max_length or ANY_LENGTH
+        within = found.lengths <= longest  # the item more has told what is closed
         self._hold(ItemSets(self.labels, found.where(within)), closed[within], maximal[within])
         self.found = []
         if not self.chosen.any():
@@ -265,8 +267,9 @@ class Apriori(AskedRules):
 
     def artifacts(self) -> Iterable[tuple[str, str | bytes]]:
         sets, rank = self._sets(), self.recipe.rank
-        which = np.flatnonzero(self.chosen)
-        yield "itemsets.csv", itemsets_csv(sets, which, self.closed, self.maximal, self.n)
+        closed, maximal = self.closed[self.chosen], self.maximal[self.chosen]
+        chosen = sets.found.where(self.chosen)
+        yield "itemsets.csv", itemsets_csv(self.labels, chosen, closed, maximal, self.n)
         if self.recipe.rules:
             yield "rules.csv", rules_csv(sets, self.rules, self.n)
             if self.recipe.pictures and len(self.rules):

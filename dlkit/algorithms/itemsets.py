@@ -1,4 +1,4 @@
-"""Frequent item sets in their final order, found again by what they hold; which are closed, which maximal."""
+"""Frequent item sets in their final order, found again by what they hold."""
 
 # What numba compiles has no annotations.
 # mypy: disable-error-code="no-untyped-def"
@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from dlkit.algorithms.found import Found
-from dlkit.algorithms.transactions import compiled, label_order
+from dlkit.algorithms.transactions import compiled
 
 
 class ItemSets:
@@ -21,7 +21,7 @@ class ItemSets:
     """
 
     def __init__(self, labels: Sequence[str], found: Found) -> None:
-        """labels: of the items, by their number. found: sets in this order already (see `ordered`)."""
+        """labels: of the items, by their number. found: sets in this order already (set_order.py)."""
         self.labels = list(labels)
         self.found = found
         self.lengths, self.counts, self.members = found.lengths, found.counts, found.members
@@ -58,31 +58,6 @@ class ItemSets:
         slots = np.full(size, -1, np.int32)
         compiled(_fill)(self.starts, self.members, self.keys, slots)
         return slots
-
-    def flags(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) bool each: closed (no larger set has the same support), maximal (no larger one is
-        frequent)."""
-        closed, maximal = np.ones(len(self), bool), np.ones(len(self), bool)
-        arrays = (self.starts, self.members, self.counts, self.keys, self.slots)
-        compiled(_mark)(*arrays, closed, maximal)
-        return closed, maximal
-
-
-def ordered(labels: Sequence[str], found: Found) -> Found:
-    """The sets of `found` in the order of ItemSets."""
-    rank = np.empty(len(labels), np.int32)
-    order = np.array(label_order(list(labels)), np.int32)
-    rank[order] = np.arange(len(labels))
-    starts = np.concatenate([[0], np.cumsum(found.lengths, dtype=np.int64)])
-    parts = []
-    for k in np.unique(found.lengths):
-        which = np.flatnonzero(found.lengths == k)
-        sets = rank[found.members[starts[which][:, None] + np.arange(k)]]
-        sets.sort(axis=1)
-        counts = found.counts[which]
-        at = np.lexsort([*sets.T[::-1], -counts])
-        parts.append(Found(np.full(len(which), k, np.int32), counts[at], order[sets[at]].reshape(-1)))
-    return Found.joined(parts)
 
 
 def find(h, members, begin, end, skip_begin, skip_end, skip, starts, all_members, slots):
@@ -121,20 +96,3 @@ def _fill(starts, members, keys, slots):
         while slots[slot] >= 0:
             slot = (slot + 1) & mask
         slots[slot] = s
-
-
-def _mark(starts, members, counts, keys, slots, closed, maximal):
-    """Every set speaks for its subsets of one item less: that is enough, for support falls along a chain."""
-    for s in range(starts.size - 1):
-        begin, end = starts[s], starts[s + 1]
-        if end - begin < 2:
-            continue
-        h = np.uint64(0)
-        for k in range(begin, end):
-            h += keys[members[k]]
-        for k in range(begin, end):
-            part = find(h - keys[members[k]], members, begin, end, k, k + 1, members, starts, members, slots)
-            if part >= 0:
-                maximal[part] = False
-                if counts[part] == counts[s]:
-                    closed[part] = False

@@ -12,8 +12,8 @@ from dlkit.algorithms.found import Found
 from dlkit.algorithms.itemsets import ItemSets
 from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description
 from dlkit.algorithms.protocol import Tree as State
-from dlkit.algorithms.rule_files import one_cell
 from dlkit.algorithms.rules import Rules
+from dlkit.algorithms.set_lines import one_cell
 from dlkit.errors import UsageError, UserError
 from dlkit.readers.baskets import Baskets, BasketSpec, read_baskets
 from dlkit.readers.paths import resolve_path

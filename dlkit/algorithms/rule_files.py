@@ -1,4 +1,4 @@
-"""Item sets and rules as files: CSV in a stable order, pictures, and the tables of the levels."""
+"""Rules as files: CSV in a stable order, pictures, and the tables of the levels."""
 
 import csv
 import io
@@ -10,28 +10,7 @@ from dlkit.algorithms.itemsets import ItemSets
 from dlkit.algorithms.levelwise import SHOWN, Level
 from dlkit.algorithms.rule_measures import MEASURES
 from dlkit.algorithms.rules import Rules
-
-
-def one_cell(items: Sequence[str]) -> str:
-    """Items as one text: separated by commas, quoted as in CSV where needed (csv.reader undoes it)."""
-    if not any(set(item) & set(',"\r\n') or item != item.strip() for item in items):
-        return ",".join(items)
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(items)
-    return out.getvalue()
-
-
-def itemsets_csv(sets: ItemSets, which: np.ndarray, closed: np.ndarray, maximal: np.ndarray, n: int) -> str:
-    """A line a set: items, length, count, support, closed, maximal (0 or 1)."""
-    columns = [
-        [one_cell(items) for items in sets.names(which)],
-        sets.lengths[which].tolist(),
-        sets.counts[which].tolist(),
-        (sets.counts[which] / n).tolist(),
-        closed[which].astype(int).tolist(),
-        maximal[which].astype(int).tolist(),
-    ]
-    return _csv(["items", "length", "count", "support", "closed", "maximal"], columns)
+from dlkit.algorithms.set_lines import one_cell
 
 
 def rules_csv(sets: ItemSets, rules: Rules, n: int) -> str:

@@ -6,7 +6,6 @@ Items are numbered from the rarest to the most frequent: what is extended by lat
 # What numba compiles has no annotations.
 # mypy: disable-error-code="no-untyped-def"
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,9 @@ from dlkit.kernels.compile import compile_cpu
 
 compiled: Callable[[Any], Callable[..., Any]] = cache(compile_cpu)
 """A function of this folder as machine code, made once a process."""
+
+DIGITS = 300
+"""Longest label that is taken for a number."""
 
 
 @dataclass
@@ -149,6 +151,6 @@ def count_following(rows, occurrences, found, counts):
 
 def label_order(items: list[str]) -> list[int]:
     """Indices of the items as people would list them: numbers by value if all are, else by code points."""
-    if all(re.fullmatch(r"[+-]?\d{1,300}", item) for item in items):
+    if all(len(item) <= DIGITS and item[item[:1] in "+-" :].isdecimal() for item in items):
         return sorted(range(len(items)), key=lambda k: (int(items[k]), items[k]))
     return sorted(range(len(items)), key=items.__getitem__)

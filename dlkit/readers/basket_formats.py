@@ -52,8 +52,10 @@ class Layout:
 
 def delimiter_of(data: bytes) -> str:
     """Tab, comma, semicolon or bar, whichever most of the first lines hold; blanks where none is in any."""
-    text = re.sub(r'"[^"]*"', "q", data[:_SAMPLE].decode("utf-8", "replace"))
-    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    text = data[:_SAMPLE].decode("utf-8", "replace")
+    if '"' in text:
+        text = re.sub(r'"[^"]*"', "q", text)
+    lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
     holds = {delimiter: sum(delimiter in line for line in lines) for delimiter in "\t,;|"}
     best = max(holds, key=lambda delimiter: holds[delimiter])
     return best if holds[best] else WHITESPACE

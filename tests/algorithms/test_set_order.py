@@ -1,0 +1,66 @@
+"""Item sets in order and marked, and their lines, against the plain way to do it."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from dlkit.algorithms.found import Found
+from dlkit.algorithms.set_lines import itemsets_csv, one_cell
+from dlkit.algorithms.set_order import ordered
+from dlkit.errors import DataError
+from tests.algorithms import basket_oracle as oracle
+
+LABELS = ["a", "b c", "x,y", 'q"r', "日本", "l\nm", "7", "e", '"z"', ","]
+
+
+def found_of(sets: list[list[int]], counts: list[int]) -> Found:
+    flat = np.array([item for s in sets for item in s], np.int32)
+    return Found(np.array([len(s) for s in sets], np.int32), np.array(counts, np.int64), flat)
+
+
+@pytest.mark.parametrize(("items", "density", "count"), [(3, 0.9, 1), (9, 0.6, 6), (40, 0.15, 4)])
+def test_order_and_marks(items: int, density: float, count: int) -> None:
+    rng = np.random.default_rng(items)
+    found = oracle.item_sets(oracle.made(rng, 90, items, density), count)
+    names = sorted({item for s in found for item in s})
+    rank = rng.permutation(len(names))  # item k has the label names[rank[k]]
+    number = {names[place]: k for k, place in enumerate(rank)}
+    sets = [rng.permutation([number[i] for i in s]).tolist() for s in found]
+    shuffled = rng.permutation(len(sets)).tolist()
+    made = ordered(rank, found_of([sets[k] for k in shuffled], [list(found.values())[k] for k in shuffled]))
+    expected = sorted(found.items(), key=lambda pair: (len(pair[0]), -pair[1], sorted(pair[0])))
+    flat = [names[rank[k]] for k in made.found.members]
+    assert flat == [item for s, _ in expected for item in sorted(s)]
+    assert made.found.counts.tolist() == [n for _, n in expected]
+    closed, maximal = oracle.closed(found), oracle.maximal(found)
+    assert made.closed.tolist() == [s in closed for s, _ in expected]
+    assert made.maximal.tolist() == [s in maximal for s, _ in expected]
+
+
+def test_nothing_in_order() -> None:
+    made = ordered(np.zeros(0, np.int64), Found.none())
+    assert not len(made.found) and not len(made.closed) and not len(made.maximal)
+
+
+@pytest.mark.parametrize("sets", [[[0, 1]], [[0], [0, 1]], [[0], [1], [2], [0, 1], [0, 2], [0, 1, 2]]])
+def test_a_missing_subset_is_told(sets: list[list[int]]) -> None:
+    with pytest.raises(DataError, match="subsets"):
+        ordered(np.arange(3), found_of(sets, [5] * len(sets)))
+
+
+def test_lines_are_what_csv_writes() -> None:
+    rng = np.random.default_rng(3)
+    sets = [rng.permutation(len(LABELS))[: rng.integers(1, 6)].tolist() for _ in range(300)]
+    found = found_of(sets, rng.integers(1, 99, len(sets)).tolist())
+    closed, maximal = (rng.random((2, len(sets))) < 0.5).tolist()
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["items", "length", "count", "support", "closed", "maximal"])
+    for s, count, c, m in zip(sets, found.counts.tolist(), closed, maximal, strict=True):
+        writer.writerow([one_cell([LABELS[i] for i in s]), len(s), count, count / 99, int(c), int(m)])
+    made = itemsets_csv(LABELS, found, np.array(closed), np.array(maximal), 99)
+    assert made.decode() == out.getvalue()
+    nothing = itemsets_csv([], Found.none(), np.zeros(0, bool), np.zeros(0, bool), 1)
+    assert nothing.decode() == out.getvalue().split("\n")[0] + "\n"

@@ -51,7 +51,21 @@ def fits_inline(value: Any) -> bool:
     return not isinstance(value, Mapping) or not value
 
 
+def is_literal(value: Any) -> bool:
+    """Whether it is a text of several lines that a literal block (``|``) gives back as it is."""
+    if not isinstance(value, str) or not value.endswith("\n"):
+        return False
+    lines = value[:-1].split("\n")
+    return (
+        len(lines) > 1 and not lines[0].startswith(" ") and all(line and line.isprintable() for line in lines)
+    )
+
+
 def _after(head: str, value: Any, indent: str) -> Iterator[str]:
+    if is_literal(value):
+        yield f"{head} |"
+        yield from (indent + line for line in value[:-1].split("\n"))
+        return
     if fits_inline(value):
         yield f"{head} {inline(value)}"
         return

@@ -10,7 +10,7 @@ from dlkit.errors import Problem
 from dlkit.recipe.overrides import Override, dotted
 from dlkit.recipe.placed import Document, Trail
 from dlkit.recipe.scalars import write_scalar
-from dlkit.recipe.schema import Spec
+from dlkit.recipe.schema import Spec, TextFault, TextFaults
 from dlkit.recipe.shape import Shape, inside, names_in, paths_to, spec_at
 from dlkit.recipe.suggest import closest
 from dlkit.recipe.wording import BOUNDS, WANTED, bound, choices_in, cure, found_text, listed, one_of, quoted
@@ -34,6 +34,8 @@ class _Fault:
     wanted: list[str] = field(default_factory=list)
     choices: list[Any] = field(default_factory=list)
     message: str = ""
+    inside: list[TextFault] = field(default_factory=list)
+    """Faults inside the text that the value is."""
 
 
 class Translator:
@@ -50,7 +52,7 @@ class Translator:
     def problems(self, error: ValidationError) -> list[Problem]:
         """All of them: the document's in its order, then those of --set and flags as they were given."""
         faults = _merged([self._fault(one) for one in error.errors(include_url=False)])
-        placed = [(self._order(fault), self._problem(fault)) for fault in faults]
+        placed = [(self._order(fault), problem) for fault in faults for problem in self._told(fault)]
         placed.sort(key=lambda pair: pair[0])
         return list(dict.fromkeys(problem for _, problem in placed))
 
@@ -93,7 +95,13 @@ class Translator:
 
     def _point_into(self, fault: _Fault) -> None:
         """A validator of a whole spec may begin its message with the key it is about: ``test: ...``."""
-        fault.message = str(fault.context["error"])
+        error = fault.context["error"]
+        fault.message = str(error)
+        if isinstance(error, TextFaults):
+            fault.inside = error.faults
+            if error.key and isinstance(fault.value, dict) and error.key in fault.value:
+                fault.path, fault.value = (*fault.path, error.key), fault.value[error.key]
+            return
         key, colon, rest = fault.message.partition(": ")
         if colon and isinstance(fault.value, dict) and key in fault.value:
             fault.path, fault.value, fault.message = (*fault.path, key), fault.value[key], rest
@@ -119,6 +127,20 @@ class Translator:
             inner = fault.path[len(override.path) :]
             return index, self.document.place((*override.origin, *inner)) if override.origin else (0, 0)
         return -1, self.document.place(fault.path, key=_about_key(fault))
+
+    def _told(self, fault: _Fault) -> list[Problem]:
+        """A fault as a problem; faults inside a text as one each."""
+        if not fault.inside:
+            return [self._problem(fault)]
+        _, override = self._origin(fault.path)
+        name = f"{dotted(fault.path)}: " if fault.path else ""
+        problems = []
+        for one in fault.inside:
+            where = override.label if override else None
+            if override is None and self.document is not None:
+                where = self.document.where_in_text(fault.path, one.row, one.column)
+            problems.append(Problem(f"{name}{one.text}", where, one.hint))
+        return problems
 
     def _problem(self, fault: _Fault) -> Problem:
         _, override = self._origin(fault.path)

@@ -5,6 +5,7 @@ schema (scalars.py). Duplicate keys, tags, merge keys and non-text keys are erro
 at once; nothing is ever constructed from a tag. Anchors work, but not as a bomb.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,9 @@ class Document:
     """Path -> its value's place; () is the whole document."""
     written: dict[Trail, str] = field(default_factory=dict)
     """Path of a plain (unquoted) scalar -> its text, where it is not what Python would print."""
+    blocks: dict[Trail, Mark] = field(default_factory=dict)
+    """Path of a text written as a literal block (``|``) -> the place of its first character; each further
+    line is a line lower, at the same column."""
 
     def place(self, path: Trail, *, key: bool = False) -> Mark:
         """Where the value (or the key) at `path` stands; where there is none, the nearest thing around it."""
@@ -50,6 +54,14 @@ class Document:
         line, column = self.place(path, key=key)
         return f"{self.name}:{line}:{column}"
 
+    def where_in_text(self, path: Trail, row: int, column: int) -> str:
+        """``name:line:column`` of a character of the text at `path`, row and column from 0; of a text that is
+        no literal block, where the text begins."""
+        if path not in self.blocks:
+            return self.where(path)
+        line, first = self.blocks[path]
+        return f"{self.name}:{line + row}:{first + column}"
+
 
 def at(name: str, mark: Mark) -> str:
     """``name:line:column``."""
@@ -59,6 +71,21 @@ def at(name: str, mark: Mark) -> str:
 def _mark_of(event: yaml.Event) -> Mark:
     mark = event.start_mark
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+def _block_mark(event: yaml.ScalarEvent) -> Mark | None:
+    """Where the text of a literal block begins; None for other scalars, and for a block of blank lines."""
+    mark = event.start_mark
+    if event.style != "|" or mark is None or mark.buffer is None:
+        return None
+    _, *source = _BREAK.split(mark.buffer[mark.pointer :])
+    for line, text in zip(source, _BREAK.split(event.value), strict=False):
+        if text:
+            return mark.line + 2, len(line) - len(text) + 1
+    return None
 
 
 @dataclass
@@ -150,6 +177,8 @@ class Builder:
     def _scalar(self, event: yaml.ScalarEvent, path: Trail, mark: Mark) -> Any:
         if any("\ud800" <= c <= "\udfff" for c in event.value):
             self._fail("half a surrogate pair, which is no character", mark)
+        if path and (block := _block_mark(event)):
+            self.document.blocks[path] = block
         if event.style is not None:
             return event.value
         try:
@@ -216,6 +245,8 @@ class Builder:
             document.values[target] = document.values[source]
         if source in document.written:
             document.written[target] = document.written[source]
+        if source in document.blocks:
+            document.blocks[target] = document.blocks[source]
         if isinstance(data, list):
             return [self._copy(item, (*source, i), (*target, i)) for i, item in enumerate(data)]
         if isinstance(data, dict):

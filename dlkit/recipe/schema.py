@@ -9,7 +9,7 @@ A field may say more in ``json_schema_extra``:
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -53,6 +53,27 @@ class Spec(BaseModel):
         # the shorthand is put in afterwards, by jsonschema.py: here the object may be a mere reference
         handler.resolve_ref_schema(described)["x-shorthand"] = cls.SHORTHAND
         return described
+
+
+class TextFault(NamedTuple):
+    """One fault inside a text of several lines (a map): its place counts from 0."""
+
+    row: int
+    column: int
+    text: str
+    hint: str | None = None
+
+
+class TextFaults(ValueError):
+    """What a validator raises for a text: each fault is told where it stands in the file.
+
+    key: the field that holds the text, where the validator is one of the whole spec.
+    """
+
+    def __init__(self, faults: list[TextFault], key: str = "") -> None:
+        super().__init__("; ".join(fault.text for fault in faults))
+        self.faults = faults
+        self.key = key
 
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kMGT]i?)?B?")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.kernels.compile import compile_cpu
+from dlkit.kernels.compile import compile_cpu, compiled
 
 KERNELS: dict[str, "Kernel"] = {}
 """Every kernel registered so far, by name; `load_all` fills it."""
@@ -37,8 +37,10 @@ class Kernel:
         gpu: Callable[..., None] | None,
         check: Callable[..., None] | None,
         updates: str,
+        exact: bool = False,
     ) -> None:
         self.name = name
+        self.exact = exact
         self.reference = reference
         self.cpu = cpu
         self.cuda = cuda
@@ -67,7 +69,7 @@ class Kernel:
             with self._lock:
                 if self._compiled is None:
                     assert self.cpu is not None
-                    self._compiled = compile_cpu(self.cpu)
+                    self._compiled = compiled(self.cpu) if self.exact else compile_cpu(self.cpu)
         return self._compiled
 
     def __call__(self, *args: Any) -> None:
@@ -104,17 +106,19 @@ def kernel(
     gpu: Callable[..., None] | None = None,
     check: Callable[..., None] | None = None,
     updates: str,
+    exact: bool = False,
 ) -> Kernel:
     """Register and return a kernel.
 
     reference: plain NumPy; its signature is the kernel's. cpu: the same signature, loops for numba; None: the
     reference is fast enough. cuda: source with ``extern "C" __global__`` functions, in terms of ``real``;
     gpu: ``gpu(launch, *args)`` launches them (dlkit.kernels.launch). check: ``check(*args)`` raises for
-    arguments that do not fit. updates: names of the arguments written to.
+    arguments that do not fit. updates: names of the arguments written to. exact: the CPU version keeps its
+    operations as they stand, for a kernel that decides by a comparison what the last bit could turn over.
     """
     if name in KERNELS:
         raise ValueError(f"kernel {name} is registered twice")
-    made = Kernel(name, reference, cpu=cpu, cuda=cuda, gpu=gpu, check=check, updates=updates)
+    made = Kernel(name, reference, cpu=cpu, cuda=cuda, gpu=gpu, check=check, updates=updates, exact=exact)
     KERNELS[name] = made
     return made
 

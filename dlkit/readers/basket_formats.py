@@ -71,7 +71,7 @@ def layout_of(cells: CellCodes, delimiter: str, spec: Any, name: str) -> Layout:
     if wanted == "pairs":
         return _pairs(rows, delimiter, spec, name)
     if wanted == "table":
-        return _table(rows, delimiter, spec)
+        return _table(rows, delimiter, spec, name)
     return Layout("rows", delimiter)
 
 
@@ -132,11 +132,14 @@ def _pairs(rows: list[list[str]], delimiter: str, spec: Any, name: str) -> Layou
     return Layout("pairs", delimiter, header, width, (columns[0], columns[1]))
 
 
-def _table(rows: list[list[str]], delimiter: str, spec: Any) -> Layout:
+def _table(rows: list[list[str]], delimiter: str, spec: Any, name: str) -> Layout:
     width = len(rows[0])
     header = spec.header is True or (spec.header == "auto" and not _all_truth(rows[0]))
     names = rows[0] if header else [f"column_{k}" for k in range(width)]
     body = rows[1:] if header else rows
     numbered = header and len(body) > 1 and width > 2 and not all(_all_truth(row[:1]) for row in body)
     names = [text or f"column_{k}" for k, text in enumerate(names)]
+    for column, count in Counter(names).items():
+        if count > 1:
+            raise DataError(f'{count} columns are named "{column}"', where=name, hint="rename all but one")
     return Layout("table", delimiter, header, width, (int(numbered), 0), names)

@@ -14,8 +14,9 @@ from dlkit.readers.opening import check_size
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
 _HEADER = re.compile(
-    r"\{\s*'descr':\s*'([<>|=]?[a-zA-Z]\d*)',\s*'fortran_order':\s*(True|False),"
-    r"\s*'shape':\s*\(([\d ,]{0,1000})\)\s*,?\s*\}\s*"
+    r"\{[ \n]*'descr':[ \n]*'([<>|=]?[a-zA-Z]\d*)',[ \n]*'fortran_order':[ \n]*(True|False),"
+    r"[ \n]*'shape':[ \n]*\(([\d ,]{0,1000})\)[ \n]*,?[ \n]*\}[ \n]*",
+    re.ASCII,
 )
 _MOST_HEADER = 65536
 

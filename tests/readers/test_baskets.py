@@ -90,6 +90,7 @@ def test_a_format_that_is_named_is_not_guessed(tmp_path: Path) -> None:
         ("b,i\n1,x\n1,\n", {"format": "pairs"}, "baskets.txt:3: the item is missing"),
         ("x,y\n1,0\n1,2\n", {"format": "table"}, 'baskets.txt:3: column y: expected 0 or 1, found "2"'),
         ("x,y\n1,0\n1,0,1\n", {"format": "table"}, "baskets.txt:3: expected 2 columns, found 3"),
+        ("x,y,x\n1,0,1\n0,0,1\n", {"format": "table"}, 'baskets.txt: 2 columns are named "x"'),
         ("x\ny\n", {"format": "pairs"}, "baskets.txt: pairs need two columns, found one"),
     ],
 )

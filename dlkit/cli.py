@@ -63,6 +63,10 @@ COMMANDS: dict[str, Entry] = {
     "apriori": Entry(
         "dlkit.algorithms.apriori", "Frequent item sets and association rules from baskets of items."
     ),
+    "bandit": Entry(
+        "dlkit.algorithms.bandit",
+        "Decisions under uncertainty: which action to take in which context, learnt from its rewards.",
+    ),
     "predict": Entry(
         "dlkit.verbs.predict",
         "Answers of a finished run for new rows, as CSV on standard output or in a file.",

@@ -39,9 +39,10 @@ def test_equals_its_reference(name: str, dtype: str, way: str) -> None:
 ON_THE_HOST = {
     "segment_words", "segment_characters", "index_spans", "place_keys", "tally_words", "add_rows",
     "score_words", "order_by_row", "group_by_row", "mark_repeats", "count_blocks", "fill_blocks",
-    "als_solve", "svdpp_users", "implicit_sums",
+    "als_solve", "svdpp_users", "implicit_sums", "policy_sweeps", "value_sweep",
 }  # fmt: skip
-"""Texts are cut and counted, ratings sorted on the host; Cholesky ALS and SVD++ refuse a GPU in one line."""
+"""Texts are cut and counted, ratings sorted on the host; Cholesky ALS and SVD++ refuse a GPU in one
+line; what a policy is worth is computed at the end of an epoch, on the host."""
 
 
 def test_every_kernel_runs_on_the_gpu_and_has_cases() -> None:

@@ -132,13 +132,16 @@ class Op:
         Op.ALL[cls.__name__] = cls
 
     @staticmethod
-    def forward(ctx: OpContext, *args: Any, **static: Any) -> Array:
-        """The value; saves what backward needs."""
+    def forward(ctx: OpContext, *args: Any, **static: Any) -> Any:
+        """The value, or a tuple of them (`Tape.apply_many`); saves what backward needs."""
         raise NotImplementedError
 
     @staticmethod
-    def backward(ctx: OpContext, dy: Array) -> tuple[Array | None, ...]:
-        """The gradient of every input (None where `ctx.needs[i]` is false); dy itself may be returned."""
+    def backward(ctx: OpContext, *dy: Array) -> tuple[Array | None, ...]:
+        """The gradient of every input (None where `ctx.needs[i]` is false); dy itself may be returned.
+
+        An op of several values gets a gradient for each, None for one that no loss depends on.
+        """
         raise NotImplementedError
 
 
@@ -151,6 +154,9 @@ class Tape:
     all_sum: array -> its sum over all shards, in shard order, called by every shard alike.
     shard: number of the shard; what exists once (running statistics) is written by shard 0.
     product: product(a, b, out=...) for the matrix products; None: the backend's own.
+
+    After `backward`, row_parts has the gradients of parameters by rows: path -> pieces in the order of the
+    backward pass (dlkit.ops.embedding.RowPart).
     """
 
     def __init__(
@@ -199,8 +205,9 @@ class Tape:
         self.rows = rows
         self._rng = rng
         self._next = 0
-        self._record: list[tuple[type[Op], OpContext, Variable]] = []
+        self._record: list[tuple[type[Op], OpContext, tuple[Variable, ...]]] = []
         self.notes: list[tuple[str, Array]] = []
+        self.row_parts: dict[str, list[Any]] = {}
         for _, variable in self._parameters.values():
             variable.grad = None
 
@@ -268,6 +275,8 @@ class Tape:
             return known[1]
         if self.gradient is None or (self.owner is not None and p.owner is not self.owner):
             variable = Variable(p.data)
+        elif getattr(p, "by_rows", False):  # ops leave its gradient in row_parts
+            variable = Variable(p.data, True)
         else:
             slot = self.gradient[p.offset : p.offset + p.size].reshape(p.shape)
             variable = Variable(p.data, True, slot)
@@ -280,27 +289,39 @@ class Tape:
         ctx = OpContext(self, inputs)
         y = Variable(op.forward(ctx, *[v.data for v in inputs], **static), True in ctx.needs)
         if y.needs_grad:
-            self._record.append((op, ctx, y))
+            self._record.append((op, ctx, (y,)))
         return y
+
+    def apply_many(self, op: type[Op], *inputs: Variable, **static: Any) -> tuple[Variable, ...]:
+        """`apply` of an op that has several values."""
+        ctx = OpContext(self, inputs)
+        needed = True in ctx.needs
+        ys = tuple(Variable(y, needed) for y in op.forward(ctx, *[v.data for v in inputs], **static))
+        if needed:
+            self._record.append((op, ctx, ys))
+        return ys
 
     def backward(self, *losses: Variable) -> None:
         """Gradients of the sum of the losses (one element each, already scaled; default: the last result).
 
         A parameter that no loss depends on gets gradient zero. The record is used up.
         """
-        for loss in losses or [self._record[-1][2]]:
+        for loss in losses or self._record[-1][2]:
             if loss.data.size != 1:
                 raise ValueError(f"backward starts at a loss of one element, not at shape {loss.data.shape}")
             if loss.needs_grad:
                 loss.grad = self.seed
         while self._record:
-            op, ctx, y = self._record.pop()
-            if y.grad is None:
+            op, ctx, ys = self._record.pop()
+            arrived = [y.grad for y in ys]
+            if all(dy is None for dy in arrived):
                 continue
-            for v, gradient in zip(ctx.inputs, op.backward(ctx, y.grad), strict=True):
+            for v, gradient in zip(ctx.inputs, op.backward(ctx, *arrived), strict=True):
                 if gradient is not None and v.needs_grad:
                     self._accumulate(v, gradient)
-        for _, variable in self._parameters.values():
+        for p, variable in self._parameters.values():
+            if variable.slot is None and variable.grad is not None:
+                raise TypeError(f"a gradient of {p.shape} for a parameter that takes rows only")
             if variable.slot is not None and variable.grad is None:
                 variable.slot[...] = 0
 

@@ -97,6 +97,14 @@ def constant(init: Init, rng: np.random.Generator, shape: Shape, n: int, m: int)
     return np.full(shape, init.value)
 
 
+def forget_gate(init: Init, rng: np.random.Generator, shape: Shape, n: int, m: int) -> np.ndarray:
+    """`value` in the second quarter of each row, where an LSTM has its forget gate, else 0."""
+    quarter = shape[-1] // 4
+    bias = np.zeros(shape)
+    bias[..., quarter : 2 * quarter] = init.value
+    return bias
+
+
 INITS: dict[str, Callable[[Init, np.random.Generator, Shape, int, int], np.ndarray]] = {
     f.__name__: f
     for f in (
@@ -109,6 +117,7 @@ INITS: dict[str, Callable[[Init, np.random.Generator, Shape, int, int], np.ndarr
         orthogonal,
         zeros,
         constant,
+        forget_gate,
     )
 }
 

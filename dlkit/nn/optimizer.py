@@ -35,7 +35,8 @@ def summed(parts: tuple[Array, ...]) -> Array:
 class Optimizer:
     """Moments and step count of a rule (a spec of dlkit.nn.optimizers).
 
-    slots: name -> flat buffer, e.g. "m" and "v" of Adam. t: steps begun.
+    slots: name -> flat buffer, e.g. "m" and "v" of Adam; row_slots: path of a table -> the same of its rows.
+    t: steps begun.
     """
 
     def __init__(self, spec: Any, flat: Flat) -> None:
@@ -45,6 +46,13 @@ class Optimizer:
         self.slots: dict[str, Array] = {name: flat.gradient() for name in spec.SLOTS}
         for name, value in spec.first_values().items():
             self.slots[name][...] = value
+        self.row_slots: dict[str, dict[str, Array]] = {
+            path: {name: flat.backend.zeros(table.shape) for name in spec.SLOTS}
+            for path, table in flat.tables.items()
+        }
+        for slots in self.row_slots.values():
+            for name, value in spec.first_values().items():
+                slots[name][...] = value
 
     def begin(self, lr: float, position: tuple[int, ...]) -> None:
         """A step begins; position: (epoch, step)."""
@@ -66,8 +74,13 @@ class Optimizer:
         return {
             "name": self.spec.name,
             "t": self.t,
-            **{name: self.flat.split(buffer) for name, buffer in self.slots.items()},
+            **{name: self.flat.split(buffer) | self._of_tables(name) for name, buffer in self.slots.items()},
         }
+
+    def _of_tables(self, name: str) -> dict[str, np.ndarray]:
+        """Host copies of a slot of every table, by path."""
+        to_host = self.flat.backend.to_host
+        return {path: np.array(to_host(slots[name])) for path, slots in self.row_slots.items()}
 
     def load(self, state: dict[str, Any]) -> None:
         """The inverse of `state`. Raises DataError naming the slot and parameter that do not fit."""
@@ -77,11 +90,14 @@ class Optimizer:
             saved = state.get(name)
             if not isinstance(saved, dict):
                 raise DataError(f"the saved optimizer state lacks {name!r}")
-            check_names(self.flat.parameters, saved)
-            for path, p in self.flat.parameters.items():
+            everything = self.flat.parameters | self.flat.tables
+            check_names(everything, saved)
+            for path, p in everything.items():
                 check_array(f"{name} of {path}", p.shape, saved[path])
         for name, buffer in self.slots.items():
             self._fill(buffer, state[name])
+            for path, slots in self.row_slots.items():
+                slots[name][...] = self.flat.backend.asarray(np.asarray(state[name][path], buffer.dtype))
         self.t = int(state["t"])
         if not 0 <= self.t < 2**63:
             raise DataError(f"the saved optimizer has done {self.t} steps")
@@ -98,6 +114,8 @@ class Sampler(Optimizer):
     """
 
     def __init__(self, spec: Any, flat: Flat, streams: Streams, rows: int) -> None:
+        if flat.tables:
+            raise ValueError("sgld moves every parameter at every step: it has no use for tables by rows")
         super().__init__(spec, flat)
         self.streams = streams
         self.rows = rows

@@ -22,6 +22,8 @@ class Parameter:
 
     data: Array
     owner: "Flat"
+    by_rows = False
+    """Whether its gradient comes as a few rows."""
 
     def __init__(
         self, shape: tuple[int, ...], init: Init, *, fan: tuple[int, int] | None = None, decays: bool = True
@@ -33,6 +35,16 @@ class Parameter:
         self.decays = decays
         self.name = ""
         self.offset = 0
+
+
+class RowParameter(Parameter):
+    """A table (rows, d) of which a step uses few rows: an embedding, the nodes of a hierarchical softmax.
+
+    It stands outside the flat buffer. Its gradient is the rows used (dlkit.ops.embedding), and an optimizer
+    changes, and lets decay, these rows and their moments alone (dlkit.nn.row_updates).
+    """
+
+    by_rows = True
 
 
 class Buffer:
@@ -48,12 +60,15 @@ class Buffer:
 class Flat:
     """One flat buffer for all parameters of a module tree, in the order of `module.parameters()`.
 
-    data: (n,) of the backend's dtype. parameters: path -> Parameter, whose `data` is a view of it.
+    data: (n,) of the backend's dtype. parameters: path -> Parameter, whose `data` is a view of it. tables:
+    path -> RowParameter, each with memory of its own.
     """
 
     def __init__(self, module: Any, backend: Backend) -> None:
         self.backend = backend
-        self.parameters: dict[str, Parameter] = dict(module.parameters())
+        every = module.parameters()
+        self.parameters: dict[str, Parameter] = {path: p for path, p in every if not p.by_rows}
+        self.tables: dict[str, RowParameter] = {path: p for path, p in every if p.by_rows}
         offset = 0
         for path, p in self.parameters.items():
             p.name, p.offset, p.owner = path, offset, self
@@ -62,6 +77,8 @@ class Flat:
         self.data = backend.zeros((self.size,))
         for p in self.parameters.values():
             p.data = self.view(self.data, p)
+        for path, table in self.tables.items():
+            table.name, table.owner, table.data = path, self, backend.zeros(table.shape)
         for _, buffer in module.buffers():
             buffer.data = backend.asarray(np.full(buffer.shape, buffer.value, backend.dtype))
         module.flat = self
@@ -70,7 +87,7 @@ class Flat:
     def allocate(cls, module: Any, backend: Backend, streams: Streams, *, name: str = "init") -> "Flat":
         """Place the parameters and draw them: the k-th on the host from the stream (name, k)."""
         flat = cls(module, backend)
-        for k, p in enumerate(flat.parameters.values()):
+        for k, (_, p) in enumerate(module.parameters()):
             drawn = p.init.draw(streams.get(name, k), p.shape, p.fan_in, p.fan_out)
             p.data[...] = backend.asarray(np.ascontiguousarray(drawn, dtype=backend.dtype))
         return flat

@@ -18,6 +18,7 @@ from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team
 from dlkit.kernels.reduce import squared_norm
 from dlkit.nn.optimizer import Optimizer, Piece, summed
+from dlkit.nn.row_updates import RowUpdates
 
 LossFunction = Callable[[Tape, int, slice], tuple[Variable, Any]]
 ALIGNMENT = 2048
@@ -97,6 +98,7 @@ class GradientStep:
             Tape(backend, g, owner=self.flat, all_sum=self._all_sum(s), shard=s, product=team.product)
             for s, g in enumerate(self.gradients)
         ]
+        self.rows = RowUpdates(optimizer, backend, self.comm)
         pieces = self._pieces()
         hands = team.hands.shards
         self._work = [pieces[s::hands] for s in range(hands)]
@@ -186,6 +188,7 @@ class GradientStep:
 
     def _update(self, lr: float, position: tuple[int, int]) -> None:
         self.optimizer.begin(lr, position)
+        self.rows.collect(self.tapes)
         added = self.clip is not None or self.comm is not None
         scale = self._sum_and_clip() if added else 1.0
 
@@ -196,6 +199,7 @@ class GradientStep:
                 self.optimizer.update(piece._replace(parts=piece.parts[:1]) if added else piece, lr)
 
         self.team.hands.map(update)
+        self.rows.update(lr, scale)
         self.optimizer.finish(position)
 
     def _sum_and_clip(self) -> float:
@@ -216,7 +220,7 @@ class GradientStep:
         if self.clip is None:
             return 1.0
         hands.map(square)
-        self.norm = math.sqrt(float(self.backend.to_host(self._squares).sum()))
+        self.norm = math.sqrt(float(self.backend.to_host(self._squares).sum()) + self.rows.squares())
         return self.clip / self.norm if self.norm > self.clip else 1.0
 
     # -- what the shards share ---------------------------------------------------------------------
@@ -241,7 +245,8 @@ class GradientStep:
         """Names of arrays of the last step that hold NaN or infinity, causes before consequences."""
         inputs = [(name, a) for tape in self.tapes for name, a in tape.notes if name == "input"]
         layers = [(name, a) for tape in self.tapes for name, a in tape.notes if name not in ("", "input")]
-        parameters = [(path, p.data) for path, p in self.flat.parameters.items()]
+        owned = self.flat.parameters | self.flat.tables
+        parameters = [(path, p.data) for path, p in owned.items()]
         gradients = [
             (f"gradient of {path}", self.flat.view(g, p))
             for path, p in self.flat.parameters.items()

@@ -1,0 +1,206 @@
+"""One time step of an LSTM, all but its matrix products (Hochreiter & Schmidhuber 1997, Gers et al. 2000).
+
+    i, f, o = sigma(z_i), sigma(z_f), sigma(z_o);  k = tanh(z_k);  c = f c0 + i k;  h = o tanh(c)
+
+with z = x W + h0 U + b in the order i, f, k, o of four equal parts. A row whose mask is 0 keeps its state:
+c = c0, h = h0.
+"""
+
+# What numba compiles has no annotations.
+# mypy: disable-error-code="no-untyped-def"
+
+from typing import Any
+
+import numpy as np
+
+from dlkit.kernels import checks
+from dlkit.kernels.exponential import exponential, exponential_minus_one
+from dlkit.kernels.registry import kernel
+
+
+def sigmoid_of(x: Any) -> Any:
+    """1 / (1 + e^-x), NumPy's."""
+    return 1 / (1 + np.exp(-x))
+
+
+# -- forward ------------------------------------------------------------------------------------
+def lstm_step_reference(g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: Any, h: Any) -> None:
+    """g: (n, 4m), x W before, the gates after; u: (n, 4m), h0 U; b: (4m,); mask: (n,) uint8, or (0,): all 1;
+    c0, h0: (n, m) state before; c, h: (n, m) state after."""
+    m = b.size // 4
+    z = g + u + b
+    g[...] = sigmoid_of(z)
+    g[:, 2 * m : 3 * m] = np.tanh(z[:, 2 * m : 3 * m])
+    i, f, k, o = (g[:, j * m : (j + 1) * m] for j in range(4))
+    c[...] = f * c0 + i * k
+    h[...] = o * np.tanh(c)
+    if mask.size:
+        c[mask == 0], h[mask == 0] = c0[mask == 0], h0[mask == 0]
+
+
+def _lstm_step_cpu(g, u, b, mask, c0, h0, c, h):
+    m = b.size // 4
+    one, two, zero = b.dtype.type(1), b.dtype.type(2), b.dtype.type(0)
+    for r in range(g.shape[0]):
+        row, add = g[r], u[r]
+        for j in range(2 * m):
+            row[j] = one / (one + exponential(-(row[j] + add[j] + b[j])))
+        for j in range(2 * m, 3 * m):
+            z = row[j] + add[j] + b[j]
+            t = exponential_minus_one(-two * abs(z))
+            t = t / (t + two)
+            row[j] = t if z < zero else -t
+        for j in range(3 * m, 4 * m):
+            row[j] = one / (one + exponential(-(row[j] + add[j] + b[j])))
+        i, f, k, o = row[:m], row[m : 2 * m], row[2 * m : 3 * m], row[3 * m :]
+        old, new, out = c0[r], c[r], h[r]
+        if mask.size and mask[r] == 0:
+            for j in range(m):
+                new[j], out[j] = old[j], h0[r, j]
+        else:
+            for j in range(m):
+                s = f[j] * old[j] + i[j] * k[j]
+                new[j] = s
+                t = exponential_minus_one(-two * abs(s))
+                t = t / (t + two)
+                out[j] = o[j] * (t if s < zero else -t)
+
+
+# -- backward -----------------------------------------------------------------------------------
+def lstm_step_backward_reference(
+    g: Any, mask: Any, c0: Any, c: Any, dy: Any, dp: Any, carry: Any, dc: Any
+) -> None:
+    """g: (n, 4m), the gates before, the gradient of z after; c0, c: (n, m) as in the forward step;
+    dy, dp: (n, m) what arrives at h from above and from the later step's product; carry: (n, m) what arrives
+    past all gates (rows that kept their state), for h before, for h0 after; dc: the same for c and c0."""
+    m = c.shape[1]
+    i, f, k, o = (g[:, j * m : (j + 1) * m].copy() for j in range(4))
+    d = dy + dp + carry
+    t = np.tanh(c)
+    e = dc + d * o * (1 - t * t)
+    live = np.ones((len(g), 1), bool) if not mask.size else (mask != 0)[:, None]
+    parts = (e * k * i * (1 - i), e * c0 * f * (1 - f), e * i * (1 - k * k), d * t * o * (1 - o))
+    g[...] = np.where(live, np.concatenate(parts, 1), 0)
+    dc[...] = np.where(live, e * f, dc)
+    carry[...] = np.where(live, 0, d)
+
+
+def _lstm_step_backward_cpu(g, mask, c0, c, dy, dp, carry, dc):
+    m = c.shape[1]
+    real = c.dtype.type
+    one, two, zero = real(1), real(2), real(0)
+    for r in range(g.shape[0]):
+        row = g[r]
+        i, f, k, o = row[:m], row[m : 2 * m], row[2 * m : 3 * m], row[3 * m :]
+        above, later, past, dcell, old, new = dy[r], dp[r], carry[r], dc[r], c0[r], c[r]
+        if mask.size and mask[r] == 0:
+            for j in range(m):
+                past[j] += above[j] + later[j]
+            for j in range(4 * m):
+                row[j] = zero
+        else:
+            for j in range(m):
+                d = above[j] + later[j] + past[j]
+                past[j] = zero
+                t = exponential_minus_one(-two * abs(new[j]))
+                t = t / (t + two)
+                t = t if new[j] < zero else -t
+                e = dcell[j] + d * o[j] * (one - t * t)
+                dcell[j] = e * f[j]
+                de, df, dk = e * k[j] * i[j], e * old[j] * f[j], e * i[j]
+                o[j] = d * t * o[j] * (one - o[j])
+                i[j] = de * (one - i[j])
+                f[j] = df * (one - f[j])
+                k[j] = dk * (one - k[j] * k[j])
+
+
+CUDA = r"""
+__device__ __forceinline__ real lstm_sigmoid(real x) { return (real)1 / ((real)1 + real_exp(-x)); }
+
+// Thread (row, j) of (n, m).
+extern "C" __global__ void lstm_step(real* g, const real* u, const real* b, const unsigned char* mask,
+                                     int masked, const real* c0, const real* h0, real* c, real* h, int m,
+                                     long long size) {
+  GRID_STRIDE(s, size) {
+    long long r = s / m;
+    int j = (int)(s % m);
+    real* row = g + r * 4 * m;
+    const real* add = u + r * 4 * m;
+    real i = lstm_sigmoid(row[j] + add[j] + b[j]);
+    real f = lstm_sigmoid(row[m + j] + add[m + j] + b[m + j]);
+    real k = real_tanh(row[2 * m + j] + add[2 * m + j] + b[2 * m + j]);
+    real o = lstm_sigmoid(row[3 * m + j] + add[3 * m + j] + b[3 * m + j]);
+    row[j] = i; row[m + j] = f; row[2 * m + j] = k; row[3 * m + j] = o;
+    bool live = !masked || mask[r];
+    real cell = f * c0[s] + i * k;
+    real out = o * real_tanh(cell);
+    c[s] = live ? cell : c0[s];
+    h[s] = live ? out : h0[s];
+  }
+}
+
+extern "C" __global__ void lstm_step_backward(real* g, const unsigned char* mask, int masked, const real* c0,
+                                              const real* c, const real* dy, const real* dp, real* carry,
+                                              real* dc, int m, long long size) {
+  GRID_STRIDE(s, size) {
+    long long r = s / m;
+    int j = (int)(s % m);
+    real* row = g + r * 4 * m;
+    real i = row[j], f = row[m + j], k = row[2 * m + j], o = row[3 * m + j];
+    real d = dy[s] + dp[s] + carry[s];
+    bool live = !masked || mask[r];
+    real t = real_tanh(c[s]);
+    real e = dc[s] + d * o * ((real)1 - t * t);
+    row[j] = live ? e * k * i * ((real)1 - i) : (real)0;
+    row[m + j] = live ? e * c0[s] * f * ((real)1 - f) : (real)0;
+    row[2 * m + j] = live ? e * i * ((real)1 - k * k) : (real)0;
+    row[3 * m + j] = live ? d * t * o * ((real)1 - o) : (real)0;
+    dc[s] = live ? e * f : dc[s];
+    carry[s] = live ? (real)0 : d;
+  }
+}
+"""
+
+
+def _lstm_step_gpu(
+    launch: Any, g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: Any, h: Any
+) -> None:  # fmt: skip
+    launch("lstm_step", c.size, g, u, b, mask, int(mask.size > 0), c0, h0, c, h, c.shape[1], c.size)
+
+
+def _lstm_step_backward_gpu(
+    launch: Any, g: Any, mask: Any, c0: Any, c: Any, dy: Any, dp: Any, carry: Any, dc: Any
+) -> None:
+    masked = int(mask.size > 0)
+    launch("lstm_step_backward", c.size, g, mask, masked, c0, c, dy, dp, carry, dc, c.shape[1], c.size)
+
+
+def check_mask(name: str, mask: Any, n: int) -> None:
+    """(n,) uint8, or (0,)."""
+    checks.shaped(name, "mask", mask, (n,) if mask.size else (0,), np.uint8)
+
+
+def _check(g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: Any, h: Any) -> None:
+    n, m = checks.matrix("lstm_step", "c", c)
+    checks.alike("lstm_step", c, c0, h0, h)
+    checks.shaped("lstm_step", "g", g, (n, 4 * m), c.dtype)
+    checks.shaped("lstm_step", "u", u, (n, 4 * m), c.dtype)
+    checks.shaped("lstm_step", "b", b, (4 * m,), c.dtype)
+    check_mask("lstm_step", mask, n)
+
+
+def _check_backward(g: Any, mask: Any, c0: Any, c: Any, dy: Any, dp: Any, carry: Any, dc: Any) -> None:
+    n, m = checks.matrix("lstm_step_backward", "c", c)
+    checks.alike("lstm_step_backward", c, c0, dy, dp, carry, dc)
+    checks.shaped("lstm_step_backward", "g", g, (n, 4 * m), c.dtype)
+    check_mask("lstm_step_backward", mask, n)
+
+
+lstm_step = kernel(
+    "lstm_step", lstm_step_reference, cpu=_lstm_step_cpu, cuda=CUDA, gpu=_lstm_step_gpu, check=_check,
+    updates="g c h",
+)  # fmt: skip
+lstm_step_backward = kernel(
+    "lstm_step_backward", lstm_step_backward_reference, cpu=_lstm_step_backward_cpu, cuda=CUDA,
+    gpu=_lstm_step_backward_gpu, check=_check_backward, updates="g carry dc",
+)  # fmt: skip

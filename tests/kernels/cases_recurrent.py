@@ -1,0 +1,72 @@
+"""Arguments for the kernels of recurrent steps and of sums of rows."""
+
+import numpy as np
+from kernels.cases import Args, Rng, cases, normal, unwritten
+
+SIZES = ((0, 3), (1, 1), (3, 5), (2, 33), (64, 70))
+
+
+def mask_of(rng: Rng, n: int, masked: int) -> np.ndarray:
+    return (rng.random(n) < 0.7).astype(np.uint8) if masked else np.zeros(0, np.uint8)
+
+
+def gates(rng: Rng, real: type, n: int, m: int) -> np.ndarray:
+    """Activated gates: between 0 and 1, the third of them between -1 and 1."""
+    g = rng.random((n, 4 * m))
+    g[:, 2 * m : 3 * m] = 2 * g[:, 2 * m : 3 * m] - 1
+    return g.astype(real)
+
+
+@cases("lstm_step", size=SIZES, masked=(1, 0))
+def _lstm_step(rng: Rng, real: type, size: tuple[int, int], masked: int) -> Args:
+    n, m = size
+    g, u, b = normal(rng, real, n, 4 * m), normal(rng, real, n, 4 * m), normal(rng, real, 4 * m)
+    c0, h0 = normal(rng, real, n, m), normal(rng, real, n, m)
+    return g, u, b, mask_of(rng, n, masked), c0, h0, unwritten(real, n, m), unwritten(real, n, m)
+
+
+@cases("lstm_step_backward", size=SIZES, masked=(1, 0))
+def _lstm_step_backward(rng: Rng, real: type, size: tuple[int, int], masked: int) -> Args:
+    n, m = size
+    c0, c, dy, dp, carry, dc = (normal(rng, real, n, m) for _ in range(6))
+    return gates(rng, real, n, m), mask_of(rng, n, masked), c0, c, dy, dp, carry, dc
+
+
+@cases("gru_step", size=SIZES, masked=(1, 0))
+def _gru_step(rng: Rng, real: type, size: tuple[int, int], masked: int) -> Args:
+    n, m = size
+    g, u, b = normal(rng, real, n, 3 * m), normal(rng, real, n, 3 * m), normal(rng, real, 3 * m)
+    bq, h0 = normal(rng, real, m), normal(rng, real, n, m)
+    return g, u, b, bq, mask_of(rng, n, masked), h0, unwritten(real, n, 4 * m), unwritten(real, n, m)
+
+
+@cases("gru_step_backward", size=SIZES, masked=(1, 0))
+def _gru_step_backward(rng: Rng, real: type, size: tuple[int, int], masked: int) -> Args:
+    n, m = size
+    h0, dy, dp, carry = (normal(rng, real, n, m) for _ in range(4))
+    return gates(rng, real, n, m), mask_of(rng, n, masked), h0, dy, dp, carry
+
+
+@cases("tanh_step", size=SIZES, masked=(1, 0))
+def _tanh_step(rng: Rng, real: type, size: tuple[int, int], masked: int) -> Args:
+    n, m = size
+    g, u, b, h0 = (normal(rng, real, *s) for s in ((n, m), (n, m), (m,), (n, m)))
+    return g, u, b, mask_of(rng, n, masked), h0, unwritten(real, n, m)
+
+
+@cases("tanh_step_backward", size=SIZES, masked=(1, 0))
+def _tanh_step_backward(rng: Rng, real: type, size: tuple[int, int], masked: int) -> Args:
+    n, m = size
+    h, dy, dp, carry = (normal(rng, real, n, m) for _ in range(4))
+    return np.tanh(h), mask_of(rng, n, masked), dy, dp, carry, unwritten(real, n, m)
+
+
+@cases("sum_rows", uses=(0, 1, 7, 300), width=(1, 5, 64))
+def _sum_rows(rng: Rng, real: type, uses: int, width: int) -> Args:
+    x = normal(rng, real, max(uses // 2, 1), width)
+    source = rng.integers(0, len(x), uses)
+    targets = rng.permutation(9)[: min(uses, 5)].astype(np.int64)
+    inner = np.sort(rng.integers(0, uses + 1, max(len(targets) - 1, 0)))
+    ends = [uses] if len(targets) else []
+    starts = np.array([0, *inner, *ends], np.int64)
+    return x, source, normal(rng, real, uses), starts, targets, normal(rng, real, 9, width)

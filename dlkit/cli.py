@@ -67,6 +67,10 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.bandit",
         "Decisions under uncertainty: which action to take in which context, learnt from its rewards.",
     ),
+    "lda": Entry(
+        "dlkit.algorithms.lda",
+        "Topics of documents: which words go together, and which topics each document has.",
+    ),
     "predict": Entry(
         "dlkit.verbs.predict",
         "Answers of a finished run for new rows, as CSV on standard output or in a file.",
@@ -92,6 +96,11 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.verbs.inspect",
         "What is in a run: layer table, metrics so far, recipe, provenance; pictures of what it has learnt.",
         FINISHED,
+    ),
+    "data": Entry(
+        "dlkit.verbs.data",
+        "Data sets that recipes name: list them, fetch one and check it, say where it is.",
+        HELPERS,
     ),
     "recipe": Entry(
         "dlkit.verbs.recipe",

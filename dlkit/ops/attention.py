@@ -19,6 +19,29 @@ def rows_first(x: Array) -> Array:
     return x.transpose(1, 0, 2)
 
 
+class Product(Op):
+    """y = x W, x (..., n), W (n, m): a dense layer without bias."""
+
+    @staticmethod
+    def forward(ctx: OpContext, x: Array, w: Array) -> Array:
+        rows = ctx.contiguous(x).reshape(-1, w.shape[0])
+        ctx.save(rows, w)
+        y = ctx.matmul(rows, w, out=ctx.empty((len(rows), w.shape[1]), w.dtype))
+        return y.reshape(*x.shape[:-1], w.shape[1])
+
+    @staticmethod
+    def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
+        x, w = ctx.saved
+        dy = ctx.contiguous(dy).reshape(-1, w.shape[1])
+        dx = dw = None
+        if ctx.needs[0]:
+            dx = ctx.grad_out(0)
+            ctx.matmul(dy, w.T, out=dx.reshape(x.shape))
+        if ctx.needs[1]:
+            dw = ctx.matmul(x.T, dy, out=ctx.grad_out(1))
+        return dx, dw
+
+
 class DotScores(Op):
     """s_bts = q_tb . k_sb."""
 
@@ -104,6 +127,13 @@ class Context(Op):
             dv = ctx.grad_out(1)
             ctx.xp.matmul(a.transpose(0, 2, 1), dc, out=rows_first(dv))
         return da, dv
+
+
+def product(tape: Tape, x: Variable, w: Variable) -> Variable:
+    """x W. x: (..., n), w: (n, m). Raises ValueError when x does not have rows of n numbers."""
+    if x.shape[-1] != w.shape[0]:
+        raise ValueError(f"product: expected rows of {w.shape[0]} numbers, actual shape {tuple(x.shape)}")
+    return tape.apply(Product, x, w)
 
 
 def dot_scores(tape: Tape, q: Variable, k: Variable) -> Variable:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dlkit.errors import DataError
 
@@ -42,14 +43,17 @@ def check_size(wanted: int, name: str, what: str) -> None:
         raise DataError(text, where=name)
 
 
-def blocks(path: Path | str, name: str | None = None) -> Iterator[bytes]:
+def blocks(path: Path | str, name: str | None = None, *, as_it_comes: bool = False) -> Iterator[bytes]:
     """The content of a file ("-": standard input) in pieces of some MiB, decompressed if it is gzip.
 
-    `name` is how errors call it. Raises DataError for whatever the file system or gzip objects to.
+    `name` is how errors call it; as_it_comes: standard input is not waited for until a piece is full.
+    Raises DataError for whatever the file system or gzip objects to.
     """
     name = name or display(path)
-    raw = _raw_blocks(path, name)
+    raw = _raw_blocks(path, name, as_it_comes)
     first = next(raw, b"")
+    if len(first) == 1:  # too short to be told from gzip
+        first += next(raw, b"")
     if first[:2] != _GZIP:
         if first:
             yield first
@@ -58,10 +62,12 @@ def blocks(path: Path | str, name: str | None = None) -> Iterator[bytes]:
     yield from _inflated(first, raw, name)
 
 
-def _raw_blocks(path: Path | str, name: str) -> Iterator[bytes]:
+def _raw_blocks(path: Path | str, name: str, as_it_comes: bool) -> Iterator[bytes]:
     try:
         if str(path) == STDIN:
-            while data := sys.stdin.buffer.read(BLOCK):
+            stdin: Any = sys.stdin.buffer
+            read = getattr(stdin, "read1", stdin.read) if as_it_comes else stdin.read
+            while data := read(BLOCK):
                 yield data
             return
         with Path(path).open("rb") as file:

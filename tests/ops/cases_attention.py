@@ -35,6 +35,12 @@ def loss_case(smoothing):
 
 
 CASES = {
+    "product": {
+        "op": attention.Product,
+        "inputs": lambda rng: (rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 5))),
+        "run": attention.product,
+        "parameters": True,
+    },
     "dot scores": {
         "op": attention.DotScores, "inputs": sequences(), "run": attention.dot_scores, "rowwise": False
     },

@@ -75,6 +75,10 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.lda",
         "Topics of documents: which words go together, and which topics each document has.",
     ),
+    "active": Entry(
+        "dlkit.algorithms.active",
+        "Which rows are worth a label: train, ask about the rows that the model knows least, train again.",
+    ),
     "predict": Entry(
         "dlkit.verbs.predict",
         "Answers of a finished run for new rows, as CSV on standard output or in a file.",

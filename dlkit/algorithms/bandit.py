@@ -4,9 +4,9 @@
         sample W from q(W);  receive the context x;  choose the action that is best under W
         receive its reward r;  add (x, a, r) to the data;  update q(W)
 
-The recipe names the policy (bandit_policies.py, bandit_networks.py) and the world (bandit_world.py): a table of
-arms or of contexts, from which rewards are drawn, or a log of decisions, which is replayed. What can be asked
-of the result is in bandit_asked.py; docs/bandit.md has the mathematics.
+The recipe names the policy (bandit_policies.py, bandit_networks.py) and the world (bandit_world.py): a table
+of arms or of contexts, from which rewards are drawn, or a log of decisions, which is replayed. What can be
+asked of the result is in bandit_asked.py; docs/bandit.md has the mathematics.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ class BanditRecipe(TrainingRecipe):
     )
     rewards: dict[str, dict[str, Outcomes]] = Field(
         {},
-        description="Rows with a class: reward of each action by class; a list: one of these, equally likely; "
+        description="Rows with a class: reward of each action by class; a list: equally likely ones; "
         "an action that is not named brings 0. {}: the actions are the classes, the right one brings 1.",
     )
     runs: int = Field(
@@ -92,7 +92,7 @@ class Bandit(AskedBandit):
     UNIT = "decisions"
     METRICS: ClassVar[tuple[Column, ...]] = (
         Column("train_reward", "reward", "mean reward of a decision in the epoch, over runs", True),
-        Column("train_regret", "reward", "expected reward lost so far against the best actions, mean over runs",
+        Column("train_regret", "reward", "expected reward lost so far against the best actions, over runs",
                False),
         Column("train_regret_sd", "reward", "standard deviation of the regret over runs", False),
         Column("train_best", "fraction", "decisions of the epoch that were the best ones, over runs", True),

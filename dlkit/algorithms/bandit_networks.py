@@ -1,4 +1,4 @@
-"""Policies whose estimates are a network's: Thompson sampling by dropout, and epsilon-greedy over any estimates.
+"""Policies with a network: Thompson sampling by dropout, and epsilon-greedy over any estimates.
 
 The network f takes a context and gives the expected reward of every action; it learns from the rewards of the
 actions that were taken:  minimise the mean of 1/2 (f(x)_a - r/scale)^2 over all decisions so far.

@@ -245,7 +245,7 @@ class LinearThompsonSpec(PolicyBase):
 
 
 class LinUCB(LinearPolicy):
-    """argmax_a x . mu_a + alpha sqrt(x^T A_a^-1 x), A = lambda I + sum x x^T (Li et al. 2010, algorithm 1)."""
+    """argmax_a x . mu_a + alpha sqrt(x^T A_a^-1 x), A = lambda I + sum x x^T (Li et al. 2010, alg. 1)."""
 
     def __init__(self, posterior: LinearPosterior, alpha: float) -> None:
         super().__init__(posterior)

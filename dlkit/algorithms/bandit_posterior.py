@@ -4,9 +4,9 @@ Beta-Bernoulli           p_a ~ Beta(alpha_a, beta_a):  alpha <- alpha + r,  beta
 linear-Gaussian          r = x . w_a + e,  e ~ N(0, s2),  w_a | s2 ~ N(mu_a, s2 V_a),  s2 ~ IG(a_a, b_a)
 
 The second is Bayesian linear regression with a normal-inverse-gamma prior (Bishop 2006, section 3.3; Riquelme
-et al. 2018). Each reward changes V by a matrix of rank 1, so an update costs d^2, not d^3. V is kept as S S^T,
-whose rank-1 update is Potter's (Bierman 1977, section II.5): V stays positive definite whatever rounding does,
-and a draw of w is mu + sqrt(s2) S z.
+et al. 2018). Each reward changes V by a matrix of rank 1, so an update costs d^2, not d^3. V is kept as
+S S^T, whose rank-1 update is Potter's (Bierman 1977, section II.5): V stays positive definite whatever
+rounding does, and a draw of w is mu + sqrt(s2) S z.
 """
 
 from typing import Any

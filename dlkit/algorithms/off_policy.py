@@ -5,7 +5,7 @@ For decisions i with context x_i, action a_i taken with probability p_i, reward 
     replay   mean of r_i where pi, asked for x_i, takes a_i (a log of equally likely actions, or one thinned
              out to be such)                                                      (Li et al. 2011)
     IPS      1/n sum_i w_i r_i,  w_i = pi(a_i | x_i) / p_i                        (Horvitz & Thompson 1952)
-    SNIPS    sum_i w_i r_i / sum_i w_i                                            (Swaminathan & Joachims 2015)
+    SNIPS    sum_i w_i r_i / sum_i w_i                                           (Swaminathan & Joachims 2015)
 
 IPS is unbiased where the author of the log might have taken every action that pi takes. SNIPS is not quite,
 but its error is smaller where the weights vary, and it stays between the least and the greatest reward. The

@@ -120,6 +120,8 @@ class Algorithm(ABC):
     """What `split: auto` means for this command: batch or products."""
     PREVIEWS: ClassVar[tuple[str, ...]] = ()
     """Names of the files that `previews` may give."""
+    ANSWERED: ClassVar[str] = ""
+    """Name of the file, among PREVIEWS, in which a person is asked and answers (see `waits_for`)."""
     EXAMPLES: ClassVar[str] = ""
     """Command lines shown at the end of --help."""
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {}
@@ -194,6 +196,17 @@ class Algorithm(ABC):
     def previews(self) -> Iterable[tuple[str, str | bytes]]:
         """Files that let someone watch a long run, named in PREVIEWS: written whenever the state is saved."""
         return ()
+
+    # -- a person in between ----------------------------------------------------------------------
+    def waits_for(self) -> str:
+        """What a person has to do before the next epoch can begin; empty: nothing.
+
+        The run then ends with its state and previews saved, without a summary, and --resume goes on.
+        """
+        return ""
+
+    def answer(self, text: str | None, where: str) -> None:  # noqa: B027 - most ask nobody
+        """The file ANSWERED as it was found on --resume, None where there is none. Raises DataError."""
 
     # -- questions to a finished run ------------------------------------------------------------
     @classmethod

@@ -41,8 +41,8 @@ class Dataset:
         x = self.x if rows is None else self.x[rows]
         return x if x.dtype == self.scale.dtype else x * self.scale + self.shift
 
-    def take(self, rows: slice) -> "Dataset":
-        """Some of the rows; x and y are views."""
+    def take(self, rows: slice | np.ndarray) -> "Dataset":
+        """Some of the rows; of a slice x and y are views."""
 
         def cut(array: Any) -> Any:
             return None if array is None else array[rows]

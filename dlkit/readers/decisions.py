@@ -176,7 +176,7 @@ def kind_of(spec: DecisionSpec, table: Table) -> Kind:
     if spec.kind != "auto":
         return spec.kind
     names = set(table.names) if table.header else set()
-    if {ARM, MEAN} <= names and names <= {ARM, MEAN, SD}:
+    if {ARM, MEAN} <= names <= {ARM, MEAN, SD}:
         return "arms"
     logged = (spec.action, spec.reward)
     if all(isinstance(one, int) or one in names for one in logged):

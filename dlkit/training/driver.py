@@ -84,9 +84,15 @@ def train(
             prepared = prepare(algorithm, recipe, options, display, earlier, comm)
             try:
                 session = Session(prepared, directory, display, options, given=recipe, earlier=earlier)
-                figures = session.go(ready)
+                trained = session.go(ready)
             finally:
                 prepared.close()
+            if trained is None:
+                if writes:
+                    asked = path / prepared.algorithm.ANSWERED
+                    display.result(f"{asked}   {prepared.algorithm.waits_for()}")
+                return {}
+            figures = trained
     if writes:
         display.result(result_line(path, figures, everything=options.verbose))
     return figures

@@ -65,7 +65,7 @@ class TrainingLoop:
         record, epochs = self.record, self.algorithm.epochs
         self.display.begin(epochs, record.epoch)
         try:
-            while record.epoch < epochs and not record.stopped:
+            while record.epoch < epochs and not record.stopped and not self.algorithm.waits_for():
                 self._train(record.epoch + 1)
                 self._end_epoch(epochs)
                 if signum := self.comm.heed(self.signals.received):

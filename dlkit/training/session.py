@@ -147,8 +147,11 @@ class Session:
         names = [column.name for column in self.algorithm.METRICS]
         self.record = earlier.record if earlier else RunRecord(MetricsTable(names))
 
-    def go(self, ready: Callable[[], None]) -> Figures:
-        """Train, test, write. Returns the figures of summary.json. `ready`: called before the first write."""
+    def go(self, ready: Callable[[], None]) -> Figures | None:
+        """Train, test, write. Returns the figures of summary.json; None: a person has to answer first.
+
+        `ready`: called before the first write.
+        """
         if self.earlier:
             refuse_fewer_epochs(self.record, self.algorithm.epochs)
             with fitting(self.algorithm.command, self.directory.path / CHECKPOINT):
@@ -156,6 +159,7 @@ class Session:
                 state = self.earlier.state
                 self.comm.once(lambda: refuse_misfit(self.algorithm, state))
             self.earlier.state = {}  # loaded: its memory is free again
+            self._bring_answers()
         description = self.algorithm.describe()
         for line in heading(description, self.recipe):
             self.display.note(line)
@@ -171,7 +175,15 @@ class Session:
             signals.at_once = True
             if signum := self.comm.agree(signals.received):
                 raise Interrupted(signum, "trained and saved; --resume does the rest")
+            if self.record.epoch < self.algorithm.epochs and self.algorithm.waits_for():
+                return None
             return finish(loop, about, description.parameters)
+
+    def _bring_answers(self) -> None:
+        """What a person has written into the run directory since."""
+        if name := self.algorithm.ANSWERED:
+            text = self.comm.once(lambda: self.directory.read_text(name))
+            self.algorithm.answer(text, str(self.directory.path / name))
 
     def _inputs(self) -> list[dict[str, Any]]:
         """Fingerprints of the files read, which must be the same on every rank."""

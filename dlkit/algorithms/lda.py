@@ -27,7 +27,7 @@ from dlkit.algorithms.lda_recipe import LDARecipe, TopicWordsSpec
 from dlkit.algorithms.lda_sampler import Sampler
 from dlkit.algorithms.protocol import Context, Description, Progress, Tree
 from dlkit.errors import DataError
-from dlkit.readers.corpus import CorpusReader, Documents, document_frequencies, joined_documents
+from dlkit.readers.documents import DocumentReader, Documents, document_frequencies, joined_documents
 from dlkit.readers.paths import Found, find_file_or_folder, resolve_path
 from dlkit.readers.split import FOLDS, TEST, VALID, fold_of, rows_wanted
 from dlkit.readers.vocabulary import Vocabulary
@@ -63,7 +63,7 @@ class LDA(AskedTopics):
         recipe, context = self.recipe, self.context
         data = recipe.data
         self.vocabulary = Vocabulary()
-        self.reader = CorpusReader(data, self.tokeniser, self.vocabulary, recipe.on_bad_row, context.base)
+        self.reader = DocumentReader(data, self.tokeniser, self.vocabulary, recipe.on_bad_row, context.base)
         self.found = find_file_or_folder(data.train, context.base)
         whole = self.reader.read(self.found.path)
         self.vocabulary_file = self.reader.vocabulary_file

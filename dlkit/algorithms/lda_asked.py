@@ -12,7 +12,7 @@ from dlkit.algorithms.lda_model import TopicModel
 from dlkit.algorithms.protocol import Algorithm, Answer, File
 from dlkit.errors import DataError, UsageError
 from dlkit.readers.cells import quoted
-from dlkit.readers.corpus import CorpusReader, Documents, joined_documents
+from dlkit.readers.documents import DocumentReader, Documents, joined_documents
 from dlkit.readers.paths import find_file_or_folder
 from dlkit.readers.stop_words import stop_words
 from dlkit.readers.words import Tokeniser
@@ -55,7 +55,7 @@ class AskedTopics(Algorithm):
         """The documents of another file of the same making, piece by piece; unknown words are -1."""
         model = self.model()
         recipe = self.recipe
-        reader = CorpusReader(
+        reader = DocumentReader(
             recipe.data, self.tokeniser, model.vocabulary, recipe.on_bad_row, self.context.base
         )
         labels = sorted(set(model.labels)) if model.labels is not None else None

@@ -7,7 +7,7 @@ import numpy as np
 
 from dlkit.algorithms.protocol import Context
 from dlkit.kernels.lda import lda_fold_in
-from dlkit.readers.corpus import Documents
+from dlkit.readers.documents import Documents
 
 SCORED_AT_ONCE = 1 << 18
 """Numbers held while words are scored."""

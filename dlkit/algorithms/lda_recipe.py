@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dlkit.readers.corpus import CorpusSpec
+from dlkit.readers.documents import DocumentsSpec
 from dlkit.readers.words import WordsSpec
 from dlkit.recipe.schema import Spec, TrainingRecipe
 
@@ -55,7 +55,7 @@ class LDARecipe(TrainingRecipe):
     """The recipe of lda."""
 
     command: Literal["lda"] = Field("lda", description="Command that this recipe is for.")
-    data: CorpusSpec = Field(description="Documents to learn from, and how to read them.")
+    data: DocumentsSpec = Field(description="Documents to learn from, and how to read them.")
     text: TopicWordsSpec = Field(TopicWordsSpec(), description="What counts as a word, and which are kept.")
     topics: int = Field(
         20,

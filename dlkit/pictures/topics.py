@@ -20,14 +20,13 @@ class DrawnTopic(NamedTuple):
 
 
 def bars(topics: Sequence[DrawnTopic], columns: int = 5) -> bytes:
-    """PNG: a field a topic, its words from the top, p(word|topic) to the right on one scale for all."""
+    """PNG: a field a topic, its words from the top, p(word|topic) to the right, each on its own scale."""
     columns = min(columns, len(topics))
     rows = -(-len(topics) // columns)
     words = max(len(topic.words) for topic in topics)
-    longest = max(max(topic.probabilities, default=0.0) for topic in topics)
     text = "".join(word for topic in topics for word in (topic.title, *topic.words))
-    with figure(2.6 * columns + 0.3, rows * (0.19 * words + 0.5) + 0.3, text) as drawn:
-        fields = drawn.subplots(rows, columns, squeeze=False, sharex=True)
+    with figure(2.6 * columns + 0.3, rows * (0.17 * words + 0.55) + 0.3, text) as drawn:
+        fields = drawn.subplots(rows, columns, squeeze=False)
         for axes in fields.flat[len(topics) :]:
             axes.set_axis_off()
         for axes, topic in zip(fields.flat, topics, strict=False):
@@ -35,7 +34,8 @@ def bars(topics: Sequence[DrawnTopic], columns: int = 5) -> bytes:
             axes.barh(places, topic.probabilities, color="#4878a8", height=0.72)
             axes.set_yticks(places, [shortened(word) for word in topic.words], fontsize=8, parse_math=False)
             axes.set_ylim(words - 0.5, -0.5)
-            axes.set_xlim(0, 1.05 * longest or 1)
+            axes.set_xlim(0, 1.05 * max(topic.probabilities, default=0) or 1)
+            axes.locator_params(axis="x", nbins=4)
             axes.tick_params(axis="x", labelsize=7)
             axes.tick_params(axis="y", length=0)
             axes.set_title(topic.title, fontsize=9, parse_math=False)

@@ -16,7 +16,8 @@ HELP = "What is near to an item or a word, nearest first, as CSV."
     epilog="""\b
 Examples:
   dlkit similar runs/mf-ml100k 50 --top 5
-  dlkit similar runs/mf-ml100k "Star Wars (1977)" """,
+  dlkit similar runs/mf-ml100k "Star Wars (1977)"
+  dlkit similar runs/lda-docs 17""",
 )
 @RUN
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
@@ -32,6 +33,6 @@ def command(
     device: str | None,
     threads: int | None,
 ) -> None:
-    """NAME: an item's id or title (mf)."""
+    """NAME: an item's id or title (mf), a document of the run by its line, number or file (lda)."""
     algorithm = open_to_ask(run, gpu, device, threads)
     write_answers(algorithm.similar(names, understood(algorithm, "similar", {"top": top})), output)

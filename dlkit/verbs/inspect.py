@@ -50,7 +50,15 @@ Examples:
     "--data", metavar="FILE", help="(train-cnn) Labelled rows for --confusion (the recipe's test rows)."
 )
 @click.option("--features-of-class", metavar="CLASS", help="(bayes-nb) What speaks for a class, or for all.")
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="(bayes-nb) Features of a class (10).")
+@click.option("--topics", is_flag=True, help="(lda) Words, share, alpha and coherence of each topic.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="(bayes-nb) Features of a class (10), (lda) words of a topic.",
+)
+@click.option("--play", is_flag=True, help="(qlearn) An episode of the best agent, step by step.")
+@click.option("--episode", type=click.IntRange(min=1), metavar="N", help="(qlearn) Which one (1).")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where pictures go (RUN)."
 )

@@ -79,6 +79,10 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.active",
         "Which rows are worth a label: train, ask about the rows that the model knows least, train again.",
     ),
+    "qlearn": Entry(
+        "dlkit.algorithms.qlearn",
+        "Agents that learn by trial and error what to do in a world, and how good that is, exactly.",
+    ),
     "predict": Entry(
         "dlkit.verbs.predict",
         "Answers of a finished run for new rows, as CSV on standard output or in a file.",

@@ -5,16 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dlkit.algorithms.nb_text import TextFeaturesSpec
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.readers.spec import FoldSpec, Part, Reference, a_part_of, one_delimiter
 from dlkit.readers.text import Encoding
-from dlkit.recipe.schema import Spec, TrainingRecipe
+from dlkit.recipe.schema import TrainingRecipe
 
 Model = Literal["auto", "categorical", "bernoulli", "multinomial", "complement", "gaussian", "mixed"]
 ColumnKind = Literal["categorical", "bernoulli", "multinomial", "complement", "gaussian"]
 TEXT_MODELS = ("multinomial", "bernoulli", "complement")
 
 
-class NBDataSpec(Spec):
+class NBDataSpec(SourceSpec):
     """Where the rows or documents are, and how to read them."""
 
     train: str = Field(

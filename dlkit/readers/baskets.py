@@ -20,17 +20,15 @@ from dlkit.readers.cell_codes import EMPTY, CellCodes, cell_codes
 from dlkit.readers.cells import Faults, OnBadRow, quoted
 from dlkit.readers.delimited import WHITESPACE, check_text, without_bom
 from dlkit.readers.opening import STDIN, display, read_bytes
-from dlkit.recipe.schema import Spec
+from dlkit.readers.source_spec import SourceSpec
 
 Column = str | int
 
 DELIMITERS = {"tab": "\t", "\\t": "\t", "blanks": WHITESPACE, "whitespace": WHITESPACE}
 
 
-class BasketSpec(Spec):
+class BasketSpec(SourceSpec):
     """Where the baskets are, and how the file is to be read."""
-
-    SHORTHAND = "train"
 
     train: str = Field(
         description="File of baskets: FIMI .dat, CSV (a basket a line, or basket,item pairs), a 0/1 table; "

@@ -1,18 +1,37 @@
-"""Where a data file is: as given, in the recipe's folder, or under $DLKIT_DATA."""
+"""Where a data file is: as given, in the recipe's folder, or in the data folder."""
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from dlkit.errors import DataError
 from dlkit.readers import cifar, hdf5
+from dlkit.readers.data_sets import DATA_SETS
 from dlkit.readers.image_folder import holds_images
 from dlkit.readers.opening import STDIN
 
 VARIABLE = "DLKIT_DATA"
 """Environment variable that names the folder of data sets."""
+
+
+def data_folder() -> Path:
+    """Where `dlkit data get` puts what it fetches: $DLKIT_DATA, or a folder of the user's own."""
+    return data_folders()[0]
+
+
+def data_folders() -> list[Path]:
+    """$DLKIT_DATA, if it is set, and the user's own folder, by the custom of the system."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    variable = os.environ.get(VARIABLE)
+    return [*([Path(variable)] if variable else []), base / "dlkit"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +84,14 @@ def _search(name: str, base: Path | None, look: Callable[[Path], Path | None]) -
         parts = [part for part in ("train", "test") if _stands_for_files(folder / part)]
         hint = "try " + ", ".join(f"{name.rstrip('/')}/{part}" for part in parts) if parts else None
         raise DataError("is a folder, not a file", where=name, hint=hint)
-    raise DataError(f"no such file (looked in {', '.join(looked)})", where=name)
+    raise DataError(f"no such file (looked in {', '.join(looked)})", where=name, hint=_that_gets(name))
+
+
+def _that_gets(name: str) -> str | None:
+    """The command that fetches the set that a path like mnist/train belongs to."""
+    first = Path(name).parts[:1]
+    known = next((key for key, one in DATA_SETS.items() if first and first[0] == one.folder), None)
+    return f"dlkit data get {known} fetches it" if known else None
 
 
 def _roots(name: str, base: Path | None) -> Iterator[tuple[Path, str, bool]]:
@@ -77,6 +103,9 @@ def _roots(name: str, base: Path | None) -> Iterator[tuple[Path, str, bool]]:
     variable = os.environ.get(VARIABLE)
     if variable:
         yield Path(variable), f"${VARIABLE}={variable}", False
+    own = data_folders()[-1]
+    if own.is_dir():
+        yield own, str(own), False
 
 
 def _file(path: Path) -> Path | None:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.readers.spec import FoldSpec, Part, Reference, a_part_of
 from dlkit.recipe.schema import Spec
 
@@ -61,7 +62,7 @@ class TitlesSpec(Spec):
     encoding: Encoding = Field("utf-8", description="Encoding of the file: utf-8, latin-1, shift_jis, ...")
 
 
-class RatingsSpec(Spec):
+class RatingsSpec(SourceSpec):
     """Where the ratings are, and which of them are kept for validation and test."""
 
     train: str = Field(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dlkit.readers.images import Form
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.recipe.schema import Spec
 
 Reference = str | int
@@ -54,7 +55,7 @@ class FoldSpec(Spec):
         return self
 
 
-class DataSpec(Spec):
+class DataSpec(SourceSpec):
     """Where the rows are, which column is the label, and what is done to the features."""
 
     train: str = Field(

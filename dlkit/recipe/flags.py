@@ -13,7 +13,7 @@ from dlkit.recipe.schema import Spec, TrainingRecipe
 from dlkit.recipe.shape import Shape, extra, field_shape
 from dlkit.recipe.wording import cure, found_text, one_of
 
-UNFLAGGED = {"command", "device", "variants"}
+UNFLAGGED = {"command", "data", "device", "variants"}
 """Fields without a flag of their own: the command line has its own way to say them."""
 
 

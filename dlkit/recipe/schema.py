@@ -42,8 +42,13 @@ class Spec(BaseModel):
     @classmethod
     def _expand_shorthand(cls, value: Any) -> Any:
         if cls.SHORTHAND is not None and not isinstance(value, (Mapping, Spec)):
-            return {cls.SHORTHAND: value}
+            return cls.from_bare(value)
         return value
+
+    @classmethod
+    def from_bare(cls, value: Any) -> dict[str, Any]:
+        """What a bare value stands for, where there is a SHORTHAND."""
+        return {str(cls.SHORTHAND): value}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: JsonHandler, /) -> JsonSchemaValue:

@@ -110,7 +110,7 @@ def open_up(shape: Shape | None, data: Any) -> Any:
         if data is None:
             return {}
         if spec.SHORTHAND is not None:
-            return {spec.SHORTHAND: data}
+            return spec.from_bare(data)
     return {} if data is None else data
 
 

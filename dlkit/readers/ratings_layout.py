@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
 
 from dlkit.errors import DataError
 from dlkit.readers import delimited
@@ -47,8 +49,11 @@ def sniff(data: bytes) -> str:
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:
-    """The cells of one line, stripped. Raises ValueError for a quote that is not closed."""
+    """The cells of one line, stripped. Raises ValueError for a quote that is not closed or a carriage return
+    that ends no line."""
     line = line.rstrip("\r\n")
+    if "\r" in line:
+        raise ValueError("a carriage return in the middle of the line")
     if delimiter == "::":
         return [cell.strip().removeprefix('"').removesuffix('"') for cell in line.split("::")]
     try:
@@ -91,6 +96,10 @@ def layout_of(
         raise DataError("no column of times, which the split needs", where=name, hint="set data.columns.time")
     wanted = (user, item, rating if need_rating else None, time if need_time else None)
     used = tuple(-1 if place is None else place for place in wanted)
+    for k, place in enumerate(used):
+        if place >= 0 and place in used[:k]:
+            both = f"{ROLES[used.index(place)]} and {ROLES[k]}"
+            raise DataError(f"{both} are to be read from one column ({place})", where=name)
     body, first_line = (offset, line + 1) if titled else (0, 1)
     called = tuple(names[k] if k < len(names) and titled else f"{k}" for k in range(width))
     return RatingsLayout(delimiter, width, (used[0], used[1], used[2], used[3]), called, body, first_line)
@@ -100,7 +109,7 @@ def _first_rows(data: bytes, delimiter: str, name: str) -> tuple[list[list[str]]
     """Up to 50 rows; offset after the first one, and its line."""
     rows: list[list[str]] = []
     offset = first_line = at = 0
-    for number_, line in enumerate(data.splitlines(keepends=True)[:60], 1):
+    for number_, line in enumerate(islice(BytesIO(data), 60), 1):
         at += len(line)
         if not line.strip() or (rows and not line.endswith(b"\n")):
             continue

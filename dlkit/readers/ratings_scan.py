@@ -193,7 +193,7 @@ def _without_blanks(data, lo, hi):
 def _split(data, at, stop, first, second, wanted, cells):
     """Cut the line at `at` into cells. cells: (4, 2) gets begin and end of the columns in `wanted` (4,).
 
-    Returns (offset after the line, columns found or -1 for quotes that need a closer look).
+    Returns (offset after the line, columns found or -1 for quotes and carriage returns to be looked at).
     """
     column, begin, blank, k = 0, at, first == BLANKS, at
     if blank:
@@ -211,14 +211,16 @@ def _split(data, at, stop, first, second, wanted, cells):
                         if data[j] != _SPACE:
                             return k, -1
                 k += 1
-                while k < stop and data[k] != _QUOTE and data[k] != _NEWLINE:
+                while k < stop and data[k] != _QUOTE and data[k] != _NEWLINE and data[k] != _RETURN:
                     k += 1
-                if k >= stop or data[k] == _NEWLINE or (k + 1 < stop and data[k + 1] == _QUOTE):
+                if k >= stop or data[k] != _QUOTE or (k + 1 < stop and data[k + 1] == _QUOTE):
                     return k, -1
                 k += 1
                 if k < stop and data[k] != first and data[k] != _NEWLINE and data[k] != _RETURN:
                     return k, -1
                 continue
+            if c == _RETURN and not _ends_line(data, k, stop):
+                return k, -1
             if blank:
                 cut = c == _SPACE or c == _TAB
             else:
@@ -227,7 +229,7 @@ def _split(data, at, stop, first, second, wanted, cells):
             k += 1
             continue
         last = k
-        if end_of_line and last > begin and data[last - 1] == _RETURN:
+        while end_of_line and last > begin and data[last - 1] == _RETURN:
             last -= 1
         if blank and end_of_line and last == begin and column > 0:
             return k + 1, column  # blanks at the end of the line begin no cell
@@ -242,6 +244,52 @@ def _split(data, at, stop, first, second, wanted, cells):
             while k < stop and (data[k] == _SPACE or data[k] == _TAB):
                 k += 1
         begin = k
+
+
+def _ends_line(data, k, stop):
+    """Whether nothing follows the carriage return at data[k] on its line."""
+    while k < stop and data[k] == _RETURN:
+        k += 1
+    return k >= stop or data[k] == _NEWLINE
+
+
+def _plain(data, at, stop, first, slots, cells):
+    """The same as `_split` for a line of nothing but cells and one-byte delimiters, which most lines are.
+
+    slots: (width,) where in `cells` each column goes, -1: nowhere. Columns found are 0 where the line holds a
+    quote, a blank of any kind or more columns: `_split` looks at it.
+    """
+    column, begin, k = 0, at, at
+    while True:
+        c = data[k] if k < stop else np.uint8(_NEWLINE)
+        if (
+            c != first
+            and c > _SPACE
+            and c != _QUOTE
+            and (c < 0xC2 or c > 0xE3 or not _wide_blank(data, k, stop))
+        ):
+            k += 1
+            continue
+        end = k
+        if c == _RETURN and k + 1 < stop and data[k + 1] == _NEWLINE:
+            k, c = k + 1, np.uint8(_NEWLINE)
+        if (c != first and c != _NEWLINE) or column == slots.size:
+            return at, 0
+        if slots[column] >= 0:
+            cells[slots[column], 0], cells[slots[column], 1] = begin, end
+        column += 1
+        k += 1
+        if c == _NEWLINE:
+            return k, column
+        begin = k
+
+
+def _wide_blank(data, k, stop):
+    """Whether a blank of several bytes begins at data[k], or may."""
+    c, d = data[k], data[k + 1] if k + 1 < stop else np.uint8(0)
+    if c == 0xC2:
+        return d == 0x85 or d == 0xA0
+    return (c == 0xE2 and (d == 0x80 or d == 0x81)) or (c == 0xE1 and d == 0x9A) or (c == 0xE3 and d == 0x80)
 
 
 def _blank_line(data, at, stop):
@@ -267,17 +315,24 @@ def scan(
     stops is not counted.
     """
     stop = data.size
-    cells = np.zeros((4, 2), np.int64)
-    row, lines, status = 0, 0, DONE
+    cells, slots = np.zeros((4, 2), np.int64), np.full(width, -1)
+    for w in range(4):
+        if wanted[w] >= 0:
+            slots[wanted[w]] = w
+    row, lines, status, columns = 0, 0, DONE, 0
     while at < stop:
-        after = _blank_line(data, at, stop)
-        if after >= 0:
-            at, lines = after, lines + 1
-            continue
+        after = at
+        if first != BLANKS and second < 0:
+            after, columns = _plain(data, at, stop, first, slots, cells)
+        if after == at or columns == 1:
+            after = _blank_line(data, at, stop)
+            if after >= 0:
+                at, lines = after, lines + 1
+                continue
+            after, columns = _split(data, at, stop, first, second, wanted, cells)
         if row == users.size:
             status = OUTPUT_FULL
             break
-        after, columns = _split(data, at, stop, first, second, wanted, cells)
         good = columns == width and cells[0, 1] > cells[0, 0] and cells[1, 1] > cells[1, 0]
         value, time = 1.0, 0.0
         if good and wanted[2] >= 0:

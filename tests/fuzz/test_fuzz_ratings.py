@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 
 from tests.fuzz.mutations import NUMBERS, spoilt_file
 from tests.fuzz.program import run, share
@@ -66,7 +66,7 @@ def rows_of(data: bytes) -> list[list[str]] | None:
         if not line.strip(" \t\r"):
             continue
         try:
-            rows += list(csv.reader([line.removesuffix("\r")], skipinitialspace=True, strict=True))
+            rows += list(csv.reader([line.rstrip("\r")], skipinitialspace=True, strict=True))
         except csv.Error:
             return None
     return [[cell.strip() for cell in row] for row in rows]
@@ -90,7 +90,6 @@ def good(row: list[str], width: int) -> bool:
 @share(0.5)
 @given(FILES)
 def test_spoilt_ratings_to_train_on(trained: Path, data: bytes) -> None:
-    assume(not (b"\n" in data and re.search(rb"\r(?!\n)", data)))  # csv has no word on mixed line ends
     path = trained / "spoilt.csv"
     path.write_bytes(data)
     tried = run("mf", path, "--dry-run", *HOW)
@@ -113,7 +112,6 @@ def test_spoilt_ratings_to_train_on(trained: Path, data: bytes) -> None:
 @share(0.5)
 @given(FILES)
 def test_spoilt_pairs_to_predict(trained: Path, data: bytes) -> None:
-    assume(not (b"\n" in data and re.search(rb"\r(?!\n)", data)))  # csv has no word on mixed line ends
     path = trained / "spoilt.csv"
     path.write_bytes(data)
     answered = run("predict", trained / "run", path)

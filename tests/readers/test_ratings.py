@@ -52,6 +52,25 @@ def test_whatever_blank_around_a_name_goes(tmp_path, blank):
     assert rows == expected
 
 
+@pytest.mark.parametrize("separator", [",", "::", " "])
+@pytest.mark.parametrize("line", ["a\rx{0}b{0}3", "a{0}b{0}3\r4", '"a\r"{0}b{0}3', "a{0}b{0}3\r "])
+def test_a_carriage_return_ends_a_line_or_is_refused(tmp_path, separator, line):
+    """In a file that has line feeds; in one that has none it is the line's end."""
+    good = f"u{separator}i{separator}1\n"
+    bad = line.format(separator) + "\n"
+    with pytest.raises(DataError, match=r"r.csv:2: a carriage return in the middle of the line"):
+        read(tmp_path / "r.csv", good + bad + good)
+    rows, _ = read(tmp_path / "r.csv", good.replace("\n", "\r\r\n") * 2)
+    assert rows == [("u", "i", 1.0)] * 2
+    rows, _ = read(tmp_path / "r.csv", good.replace("\n", "\r") * 2)
+    assert rows == [("u", "i", 1.0)] * 2
+
+
+def test_two_roles_of_one_column(tmp_path):
+    with pytest.raises(DataError, match=r"user and item are to be read from one column \(0\)"):
+        read(tmp_path / "r.csv", "a,b,1\n", columns=ColumnsSpec(user=0, item=0))
+
+
 @pytest.mark.parametrize("name", ["r.csv.gz", "plainly-named"])
 def test_gzip_is_known_by_its_content(tmp_path, name):
     rows, _ = read(tmp_path / name, gzip.compress(b"a,b,1\nc,d,2\n"))

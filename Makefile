@@ -22,7 +22,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-mf bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -102,7 +102,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-startup bench-cost bench-apriori bench-mf  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli
@@ -122,6 +122,12 @@ bench-mf: .venv/.installed-bench $(call peer,peers)  ## training against Surpris
 bench-bayes-nb: .venv/.installed-bench $(call peer,peers)  ## text to trained model against scikit-learn (20 newsgroups with DLKIT_DATA)
 	$(BENCH) bayes-nb
 
+bench-cost-mf: .venv/.installed-bench  ## time and memory of mf from 1e5 to 2e7 generated ratings, as a picture
+	$(RUN) benchmarks cost-mf --threads $(THREADS)
+
+bench-bayes-nb-memory: .venv/.installed-bench  ## a gigabyte of generated text through bayes-nb: time and peak memory
+	$(RUN) benchmarks bayes-nb-memory --threads $(THREADS)
+
 bench-vae: .venv/.installed-bench $(call peer,torch)  ## one step of a variational autoencoder against PyTorch
 	$(BENCH) vae
 
@@ -134,7 +140,7 @@ bench-cost: .venv/.installed-bench $(call peer,torch)  ## step time over batch a
 bench-split: .venv/.installed-bench  ## where to cut a step over threads: the batch or each product
 	$(BENCH) split
 
-bench-apriori: .venv/.installed-bench $(call peer,peers)  ## item sets of three files against PyFIM and mlxtend (needs DLKIT_DATA)
+bench-apriori: .venv/.installed-bench $(call peer,peers)  ## item sets of four files against PyFIM and mlxtend (one without DLKIT_DATA)
 	$(BENCH) apriori
 
 bench-scaling: .venv/.installed-test  ## a step over ranks: constants and model into docs/distributed.md

@@ -1,4 +1,4 @@
-"""Our side of the apriori row: read a file of baskets, find its frequent sets; then put them in order."""
+"""Our side of the apriori row: read a file of baskets, find its frequent sets, put them in order."""
 
 import argparse
 import time
@@ -27,23 +27,25 @@ def main() -> None:
     recipe = AprioriRecipe.model_validate(
         {"data": data, "min_support": asked.support, "algorithm": asked.algorithm, "rules": False}
     )
-    reading, whole, ordering = [], [], []
+    parts: list[list[float]] = []
     with Team(asked.threads, asked.threads) as team:
         context = Context(open_backend("cpu"), Streams(1), team)
         for _ in range(asked.times + 1):
-            began = time.perf_counter()
+            moments = [time.perf_counter()]
             run = Apriori(recipe, context)
             run.read_data()
-            reading.append(time.perf_counter() - began)
+            moments.append(time.perf_counter())
             run.build()
-            for parts in run._chunks():
-                run.found += parts
-            whole.append(time.perf_counter() - began)
+            for found in run._chunks():
+                run.found += found
+            moments.append(time.perf_counter())
             run._order()
-            ordering.append(time.perf_counter() - began - whole[-1])
-    read, seconds = np.median(reading[1:]), np.median(whole[1:])  # the first one compiles or loads the loops
-    figures = {"seconds": seconds, "read": read, "mine": seconds - read, "order": np.median(ordering[1:])}
-    say(**{name: float(value) for name, value in figures.items()}, first=whole[0], sets=len(run._sets()))
+            moments.append(time.perf_counter())
+            parts.append(np.diff(moments).tolist())
+    first, *later = (sum(seconds) for seconds in parts)  # the first one compiles or loads the loops
+    names, medians = ("read", "mine", "order"), np.median(parts[1:], axis=0).tolist()
+    say(**dict(zip(names, medians, strict=True)), seconds=float(np.median(later)), first=first,
+        sets=len(run._sets()))  # fmt: skip
 
 
 if __name__ == "__main__":

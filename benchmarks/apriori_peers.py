@@ -68,6 +68,7 @@ def main() -> None:
         seconds=read_seconds + mine_seconds,
         read=read_seconds,
         mine=mine_seconds,
+        order=0.0,
         sets=sets,
         versions=versions,
     )

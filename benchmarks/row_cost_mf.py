@@ -1,0 +1,98 @@
+"""Row cost-mf: what matrix factorisation costs from 1e5 to 2e7 ratings, as CSV and in logarithmic scales."""
+
+import csv
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import ratings_made
+from benchmarks.options import PICTURES, Options, Section, heard, versions
+from benchmarks.pairs import run
+from benchmarks.results import bytes_text, seconds_text, table
+
+NAME = "mf-cost"
+RATINGS = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 20_000_000)
+FACTORS = 64
+COLUMNS = ("ratings", "users", "items", "read", "build", "epoch", "peak_bytes", "model_bytes", "rating_bytes")
+Point = Mapping[str, float]
+
+
+def measure(options: Options) -> Section:
+    """Each number of ratings in a process of its own: reading, ordering, an epoch, peak memory."""
+    points, done = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for ratings in RATINGS:
+            users, items = max(ratings // 150, 10), max(ratings // 750, 10)
+            path = Path(folder) / "ratings.csv"
+            ratings_made.write(path, ratings, users, items)
+            given = [str(path), str(FACTORS), str(options.threads)]
+            done.append(run(options.ours(f"{ratings:,}", "benchmarks.mf_cost", *given)))
+            heard(done[-1])
+            figures = {key: done[-1].figure(key) for key in ("read", "build", "epoch", "model_bytes")}
+            peak = float(done[-1].peak_bytes)
+            points.append({"ratings": ratings, "users": users, "items": items, **figures, "peak_bytes": peak})
+    base = points[0]
+    for point in points:  # what grows with the ratings, besides the model
+        grown = point["peak_bytes"] - base["peak_bytes"] - point["model_bytes"] + base["model_bytes"]
+        point["rating_bytes"] = grown / max(point["ratings"] - base["ratings"], 1)
+    PICTURES.mkdir(exist_ok=True)
+    write_csv(PICTURES / f"{NAME}.csv", points)
+    draw(PICTURES / f"{NAME}.png", points)
+    head = ["ratings", "reading", "ordering", "an epoch", "ns a rating", "peak memory", "bytes a rating"]
+    last = points[-1]
+    text = (
+        f"SVD with {FACTORS} factors, {options.threads} threads, generated ratings, 150 a user; an epoch is "
+        "the median of three. Bytes a rating: what the peak has grown by since the first line, without the "
+        f"model. {last['ratings'] / 1e6:.0f} million ratings: {bytes_text(last['peak_bytes'])} in all, "
+        f"{last['rating_bytes']:.1f} bytes a rating."
+    )
+    body = [
+        text,
+        f"![seconds against ratings](pictures/{NAME}.png)",
+        table(head, [_line(point) for point in points]),
+        f"Figures: [{NAME}.csv](pictures/{NAME}.csv)",
+    ]
+    return Section("mf, cost against ratings", "\n\n".join(body), versions(*done))
+
+
+def _line(point: Point) -> list[str]:
+    times = [seconds_text(point[key]) for key in ("read", "build", "epoch")]
+    grown = f"{point['rating_bytes']:.1f}" if point["rating_bytes"] else ""
+    each = f"{point['epoch'] / point['ratings'] * 1e9:.1f}"
+    return [f"{point['ratings']:,.0f}", *times, each, bytes_text(point["peak_bytes"]), grown]
+
+
+def write_csv(path: Path, points: Sequence[Point]) -> None:
+    """A line a point; seconds and bytes."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: f"{point[key]:.6g}" for key in COLUMNS} for point in points)
+
+
+def draw(path: Path, points: Sequence[Point]) -> None:
+    """Seconds over ratings and bytes over ratings, all axes logarithmic, with lines of slope 1."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    ratings = [point["ratings"] for point in points]
+    for key, name, style in (
+        ("epoch", "an epoch", "o-"),
+        ("read", "reading", "s-"),
+        ("build", "ordering", "^-"),
+    ):
+        left.loglog(ratings, [point[key] for point in points], style, label=name)
+    ideal = [points[-1]["epoch"] * n / ratings[-1] for n in ratings]
+    left.loglog(ratings, ideal, ":", color="0.4", label="proportional to the ratings")
+    right.loglog(ratings, [point["peak_bytes"] / 2**20 for point in points], "o-", label="peak memory")
+    right.loglog(ratings, [20 * n / 2**20 for n in ratings], ":", color="0.4", label="20 bytes a rating")
+    left.set(xlabel="ratings", ylabel="seconds")
+    right.set(xlabel="ratings", ylabel="MiB")
+    for panel in (left, right):
+        panel.grid(alpha=0.3)
+        panel.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -37,9 +37,10 @@ class Active(Algorithm):
     command = "active"
     Recipe = ActiveRecipe
     UNIT = "rows"
+    OVER = "train_labels"
     METRICS: ClassVar[tuple[Column, ...]] = (
         Column("train_labels", "count", "labelled rows that the round's models learnt from, in each run"),
-        Column("test_accuracy", "fraction", "test rows whose most probable class is the right one, mean over runs"),
+        Column("test_accuracy", "fraction", "test rows whose most probable class is the right one"),
         Column("test_accuracy_sd", "fraction", "standard deviation of the accuracy over runs", False),
         Column("test_loss", "nats", "-log probability of the right class, mean over test rows and runs"),
     )  # fmt: skip
@@ -52,7 +53,7 @@ class Active(Algorithm):
     EXAMPLES: ClassVar[str] = """\
   dlkit active recipes/active-digits.yaml
   dlkit active data/digits.csv --test 0.3 --strategy margin --runs 5
-  dlkit active pool.csv --label kind --ask -o runs/mine       writes runs/mine/ask.csv: fill in its labels, then
+  dlkit active pool.csv --label kind --ask -o runs/mine       writes runs/mine/ask.csv: fill it in, then
   dlkit active pool.csv --label kind --ask -o runs/mine --resume"""
 
     # -- data -------------------------------------------------------------------------------------
@@ -87,14 +88,14 @@ class Active(Algorithm):
         needs_noise = recipe.strategy in OF_DRAWS
         if needs_noise and not self.learner.has_noise:  # type: ignore[attr-defined]
             raise UsageError(
-                f"{recipe.strategy} compares dropout passes, and this network has no dropout", where="strategy",
+                f"{recipe.strategy} compares dropout passes; this network has no dropout", where="strategy",
                 hint="add {dropout: 0.5} to learner.model",
             )  # fmt: skip
         most = recipe.start + recipe.epochs * recipe.query
         if most > pool and not recipe.ask:
             raise DataError(
-                f"{recipe.start} labels and {recipe.epochs} rounds of {recipe.query} are {most:,}; the pool has "
-                f"{pool:,} rows", where=recipe.data.train, hint="fewer epochs, or a smaller query",
+                f"{recipe.start} labels and {recipe.epochs} rounds of {recipe.query} are {most:,}; the pool "
+                f"has {pool:,} rows", where=recipe.data.train, hint="fewer epochs, or a smaller query",
             )  # fmt: skip
 
     def inputs(self) -> list[Path]:
@@ -169,9 +170,8 @@ class Active(Algorithm):
         if not hasattr(self, "learner"):
             return self.answering.describe()
         recipe = self.recipe
-        facts = {
-            "asks": f"{recipe.strategy}, {recipe.query} rows a round, {recipe.runs} run{'s' * (recipe.runs > 1)}"
-        }
+        runs = f"{recipe.runs} run{'s' * (recipe.runs > 1)}"
+        facts = {"asks": f"{recipe.strategy}, {recipe.query} rows a round, {runs}"}
         if isinstance(self.learner, BayesLearner):
             return Description(data=self.learner.model.describe().data, facts=facts)
         found = self._described()
@@ -344,9 +344,8 @@ class Active(Algorithm):
             self.person.load(state["person"])
         for r in range(self.recipe.runs):
             rows = np.array(state["labelled"][str(r)], np.int64)
-            if rows.size and not (
-                0 <= rows.min() and rows.max() < pool and len(set(rows.tolist())) == len(rows)
-            ):
+            inside = not rows.size or (rows.min() >= 0 and rows.max() < pool)
+            if not inside or len(np.unique(rows)) < len(rows):
                 raise ValueError("labelled rows that are not in the pool")
             self.labelled[r] = rows
             self.asked[r] = np.array(state["asked"][str(r)], np.int64)

@@ -151,7 +151,7 @@ class BayesLearner(Learner):
         self.labels = np.concatenate([part.labels for part in parts])
         self.classes = list(self.model.evidence.classes)
 
-    def _pool_part(self, chunk: Chunk) -> Chunk:
+    def _pool_part(self, chunk: Any) -> Chunk:
         """The rows of a chunk that are not test rows."""
         return chunk if self.split is None else chunk.take(~self.split.is_test(chunk.row, len(chunk)))
 

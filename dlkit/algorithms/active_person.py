@@ -94,7 +94,7 @@ class Person:
 
     # -- files ------------------------------------------------------------------------------------
     def files(self) -> Iterable[tuple[str, str | bytes]]:
-        """ask.csv, and for images ask.png with the row's number under each; nothing where nothing is asked."""
+        """ask.csv, and for images ask.png with each row's number; nothing where nothing is asked."""
         if not len(self.pending):
             return
         rows = self.pending.tolist()

@@ -29,7 +29,7 @@ def learner_spec(algorithm: type[Algorithm]) -> type[Spec]:
     kept = [name for name in recipe.model_fields if name not in OURS or name == "epochs"]
     fields: dict[str, Any] = {name: (hints[name], recipe.model_fields[name]) for name in kept}
     command = algorithm.command
-    fields["name"] = (Literal[command], Field(command, description="Command that learns."))  # type: ignore[valid-type]
+    fields["name"] = (Literal[command], Field(command, description="Command that learns."))
     order = {"name": fields.pop("name"), **fields}
     title = "".join(part.capitalize() for part in command.split("-")) + "Learner"
     made: type[Spec] = create_model(title, __base__=Spec, __doc__=f"As in a recipe of {command}.", **order)
@@ -119,6 +119,8 @@ class ActiveRecipe(TrainingRecipe):
         network = self.learner.name in NETWORKS  # type: ignore[attr-defined]
         if self.folds or self.early_stopping:
             raise ValueError("folds and early_stopping are not for active: runs repeat it, epochs end it")
+        if self.candidates is not None and self.candidates < self.query:
+            raise ValueError(f"candidates: {self.candidates} rows are looked at to find {self.query}")
         if self.strategy in OF_DRAWS and not network:
             raise ValueError(f"strategy: {self.strategy} compares dropout passes; bayes-nb has none")
         if self.strategy in OF_DRAWS and self.mc_samples < 2:
@@ -140,17 +142,15 @@ class ActiveRecipe(TrainingRecipe):
         """The recipe of the learner's own command. Raises ValueError."""
         spec = self.learner
         command = spec.name  # type: ignore[attr-defined]
-        Recipe = ALGORITHMS[command].Recipe
+        made: Any = ALGORITHMS[command].Recipe
         own = {name: getattr(spec, name) for name in type(spec).model_fields if name != "name"}
-        given = {"seed": self.seed, "device": self.device, "shards": self.shards, "split": self.split,
-                 "on_bad_row": self.on_bad_row, "tf32": self.tf32, "memory_limit": self.memory_limit}  # fmt: skip
+        shared = ("seed", "device", "shards", "split", "on_bad_row", "tf32", "memory_limit")
+        given: dict[str, Any] = {name: getattr(self, name) for name in shared}
         data: Any = self.data
         if command in NETWORKS:
             given |= {"dtype": self.dtype, "task": "classification"}
             data = DataSpec(**{name: getattr(data, name) for name in DataSpec.model_fields})
         else:
-            shared = [name for name in NBDataSpec.model_fields if name in type(data).model_fields]
-            data = NBDataSpec(
-                **{name: getattr(data, name) for name in shared if name not in ("unseen", "fold")}
-            )
-        return Recipe(command=command, data=data, **own, **given)
+            known = set(NBDataSpec.model_fields) & set(type(data).model_fields) - {"unseen", "fold"}
+            data = NBDataSpec(**{name: getattr(data, name) for name in known})
+        return made(command=command, data=data, **own, **given)

@@ -90,11 +90,13 @@ class Bandit(AskedBandit):
     command = "bandit"
     Recipe = BanditRecipe
     UNIT = "decisions"
+    OVER = "train_decisions"
     METRICS: ClassVar[tuple[Column, ...]] = (
-        Column("train_reward", "reward", "mean reward of a decision in the epoch, over runs", True),
-        Column("train_regret", "reward", "expected reward lost so far against the best actions, over runs",
-               False),
+        Column(
+            "train_regret", "reward", "expected reward lost so far against the best actions, over runs", False
+        ),
         Column("train_regret_sd", "reward", "standard deviation of the regret over runs", False),
+        Column("train_reward", "reward", "mean reward of a decision in the epoch, over runs", True),
         Column("train_best", "fraction", "decisions of the epoch that were the best ones, over runs", True),
         Column("train_replay_value", "reward", "log: mean reward of the decisions kept so far", True),
         Column("train_replay_rows", "count", "log: decisions kept so far, mean over runs"),
@@ -103,6 +105,7 @@ class Bandit(AskedBandit):
         Column("train_snips_value", "reward", "log: self-normalised inverse propensity estimate", True),
         Column("train_effective_rows", "count", "log: rows that the weights are worth"),
         Column("train_logged_value", "reward", "log: mean reward of the log's own actions so far", True),
+        Column("train_decisions", "count", "decisions of a run so far"),
     )  # fmt: skip
     EXAMPLES: ClassVar[str] = """\
   dlkit bandit recipes/bandit-bernoulli.yaml
@@ -193,7 +196,7 @@ class Bandit(AskedBandit):
             return Description(facts=facts)
         world, recipe = self.world, self.recipe
         width = world.contexts.shape[1] - 1
-        kind = {Arms: "arms", ClassWorld: "contexts", Replay: "logged decisions"}[type(world)]  # type: ignore[index]
+        kind = {Arms: "arms", ClassWorld: "contexts", Replay: "logged decisions"}[type(world)]
         rows = "" if isinstance(world, Arms) else f" {len(world.contexts):,} {kind} of {width} numbers ·"
         data = f"{recipe.data.train}{rows} {len(world.arms)} actions"
         return Description(data=f"{data} · {recipe.runs} run{'s' * (recipe.runs > 1)}", facts=facts)
@@ -222,18 +225,21 @@ class Bandit(AskedBandit):
             yield Progress(number, len(starts), steps * len(self.runs))
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
+        decisions = {"train_decisions": int(self._ends(epoch)[-1])}
         if isinstance(self.world, Replay):
             each = [Estimates(*run.total) for run in self.runs]
             self._grow(np.array([one.replay for one in each]))
             figures = [one.figures() for one in each]
             names = [name for name in figures[0] if all(name in one for one in figures)]
-            return {f"train_{name}": float(np.mean([one[name] for one in figures])) for name in names}
+            return decisions | {
+                f"train_{name}": float(np.mean([one[name] for one in figures])) for name in names
+            }
         reward, _, best = np.mean([run.sums / max(run.steps, 1) for run in self.runs], axis=0)
         regret = np.array([run.total[1] for run in self.runs])
         self._grow(regret)
         spread = {"train_regret_sd": float(regret.std(ddof=1))} if len(regret) > 1 else {}
-        return {"train_reward": float(reward), "train_regret": float(regret.mean()), **spread,
-                "train_best": float(best)}  # fmt: skip
+        lost = {"train_regret": float(regret.mean())} | spread
+        return decisions | lost | {"train_reward": float(reward), "train_best": float(best)}
 
     def _grow(self, values: np.ndarray) -> None:
         self.curve = np.column_stack([self.curve, values])
@@ -242,7 +248,7 @@ class Bandit(AskedBandit):
     def artifacts(self) -> Iterable[tuple[str, str | bytes]]:
         """regret.csv (of a log: value.csv), its picture, the logs that the recipe asks for."""
         what = "value" if isinstance(self.world, Replay) else "regret"
-        ends = np.minimum(np.arange(1, self.curve.shape[1] + 1) * int(self.recipe.steps), self._horizon())
+        ends = self._ends(self.curve.shape[1])
         yield f"{what}.csv", regret_csv(ends, self.curve, what)
         picture = regret_png(ends, self.curve, what, self.recipe.policy.name)
         if picture is None:
@@ -253,9 +259,10 @@ class Bandit(AskedBandit):
             name = "log.csv" if r == 0 else f"log-{r + 1}.csv"
             yield name, log_csv(run.log, self.world.arms, self.read.what)
 
-    def _horizon(self) -> int:
-        whole = self.curve.shape[1] * int(self.recipe.steps)
-        return min(whole, len(self.world.contexts)) if isinstance(self.world, Replay) else whole
+    def _ends(self, epochs: int) -> np.ndarray:
+        """(epochs,) decisions of a run after each epoch; a log ends before its last epoch may be full."""
+        ends = np.arange(1, epochs + 1) * int(self.recipe.steps)
+        return np.minimum(ends, len(self.world.contexts)) if isinstance(self.world, Replay) else ends
 
     # -- state ------------------------------------------------------------------------------------
     def state(self) -> Tree:

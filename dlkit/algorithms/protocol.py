@@ -113,6 +113,8 @@ class Algorithm(ABC):
     command: ClassVar[str]
     Recipe: ClassVar[type[TrainingRecipe]]
     METRICS: ClassVar[tuple[Column, ...]]
+    OVER: ClassVar[str] = "epoch"
+    """Column of metrics.csv over which the members of a family are drawn side by side."""
     SOURCE_KEY: ClassVar[str] = "data.train"
     """Recipe key that a data file given as SOURCE fills."""
     UNIT: ClassVar[str] = "examples"

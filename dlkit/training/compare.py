@@ -43,9 +43,10 @@ def _text(path: Path) -> str:
         raise UserError("not UTF-8", where=str(path)) from error
 
 
-def draw(text: str, columns: tuple[Column, ...]) -> bytes | None:
+def draw(text: str, columns: tuple[Column, ...], over: str = "epoch") -> bytes | None:
     """compare.csv as a PNG: a panel for each measure, a colour for each member, validation solid and
-    training dashed. None where matplotlib is not installed."""
+    training dashed. A column NAME_sd is a band of NAME. `over`: the column that runs along.
+    None where matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.lines import Line2D
@@ -54,6 +55,8 @@ def draw(text: str, columns: tuple[Column, ...]) -> bytes | None:
     rows = read_csv(text, COMPARE)
     units = {column.name: column.unit for column in columns}
     present = [name for name in units if any(name in row for row in rows)]
+    bands = {name for name in present if name.endswith("_sd") and name.removesuffix("_sd") in present}
+    present = [name for name in present if name not in bands and name != over]
     measures = list(dict.fromkeys(_measure(name) for name in present if name not in UNDRAWN))[:PANELS]
     figure = Figure(figsize=(5.5 * max(len(measures), 1) + 1.5, 4), layout="constrained")
     curves: dict[str, list[dict[str, Any]]] = {}
@@ -62,19 +65,25 @@ def draw(text: str, columns: tuple[Column, ...]) -> bytes | None:
     # folds of a variant share its colour; a hundred names would leave no room for the curves
     group = {member: member.split("/")[0] for member in curves}
     colours = {name: f"C{k % 10}" for k, name in enumerate(dict.fromkeys(group.values()))}
+    splits = list(dict.fromkeys(s for name in present if (s := name.split("_", 1)[0]) in SPLITS))
+    styles: dict[str, Any] = SPLITS if len(splits) > 1 else {}
     for place, measure in enumerate(measures, 1):
         axes = figure.add_subplot(1, len(measures), place)
         names = [name for name in present if _measure(name) == measure]
         for member, points in curves.items():
             for name in names:
-                x, y = [[row[key] for row in points if name in row] for key in ("epoch", name)]
-                style = SPLITS.get(name.split("_", 1)[0], "-")
-                axes.plot(x, y, style, color=colours[group[member]], lw=1.2)
+                x, y = [[row[key] for row in points if name in row] for key in (over, name)]
+                style, colour = styles.get(name.split("_", 1)[0], "-"), colours[group[member]]
+                axes.plot(x, y, style, color=colour, lw=1.2)
+                if f"{name}_sd" in bands:
+                    sd = [row.get(f"{name}_sd", 0.0) for row in points if name in row]
+                    edges = [[a + sign * b for a, b in zip(y, sd, strict=True)] for sign in (-1, 1)]
+                    axes.fill_between(x, *edges, color=colour, alpha=0.15, lw=0)
         unit = units[names[0]]
-        axes.set(xlabel="epoch", ylabel=measure if unit == "1" else f"{measure} ({unit})")
-    splits = list(dict.fromkeys(s for name in present if (s := name.split("_", 1)[0]) in SPLITS))
+        axes.set(xlabel=_measure(over), ylabel=measure if unit == "1" else f"{measure} ({unit})")
     lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    lines += [Line2D([], [], color="black", linestyle=SPLITS[split], label=split) for split in splits]
+    lines += [Line2D([], [], color="black", linestyle=style, label=split) for split, style in styles.items()
+              if split in splits]  # fmt: skip
     figure.legend(handles=lines, loc="outside right upper", fontsize="small")
     return _png(figure)
 

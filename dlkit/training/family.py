@@ -151,7 +151,7 @@ class _Family:
         new = self._write_if_new(COMPARE, text)
         if not (new or not self.directory.has(COMPARE_PICTURE)):
             return
-        picture = draw(text, self.algorithm.METRICS)
+        picture = draw(text, self.algorithm.METRICS, self.algorithm.OVER)
         if picture is None:
             self.display.note(f'{COMPARE_PICTURE} needs matplotlib: pip install "dlkit[report]"')
         else:

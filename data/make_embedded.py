@@ -83,8 +83,79 @@ def golf(folder: Path) -> None:
     write(folder / "golf.csv", ["outlook", "temperature", "humidity", "windy", "play"], rows)
 
 
+BARS, SIDE = 300, 5
+"""Documents of docword.bars.txt, and rows and columns of its square of words."""
+
+
+def bars(folder: Path) -> None:
+    """Planted topics (Griffiths & Steyvers 2004): 25 words in a square; a topic is a row or column of it.
+
+    300 documents of 80 words; their topics are drawn from Dirichlet(0.3 for each of the 10).
+    """
+    rng = np.random.Generator(np.random.PCG64DXSM(2))
+    square = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+    topics = [*square, *square.T]
+    lines = []
+    for document in range(1, BARS + 1):
+        shares = rng.dirichlet(np.full(len(topics), 0.3))
+        chosen = rng.choice(len(topics), 80, p=shares)
+        words = np.array([topics[k][i] for k, i in zip(chosen, rng.integers(0, SIDE, 80), strict=True)])
+        found, counts = np.unique(words, return_counts=True)
+        lines += [f"{document} {w + 1} {c}" for w, c in zip(found.tolist(), counts.tolist(), strict=True)]
+    header = [str(BARS), str(SIDE * SIDE), str(len(lines))]
+    text(folder / "docword.bars.txt", [*header, *lines])
+    names = [f"row{r}column{c}" for r in range(1, SIDE + 1) for c in range(1, SIDE + 1)]
+    text(folder / "vocab.bars.txt", names)
+
+
+GENRES = ("推理小説", "時代小説", "恋愛小説", "科学小説", "料理の本", "山の本")
+TITLES, BEST_SELLERS, READERS = 30, 12, 400
+
+
+def books(folder: Path) -> None:
+    """Reading histories: a reader a line, titles between tabs. Six genres of 30 titles, 12 best-sellers.
+
+    A reader has one genre, or two; of 16 to 30 books about half are best-sellers, which every kind of
+    reader reads; the others are of his genres, few titles of each being read often.
+    """
+    rng = np.random.Generator(np.random.PCG64DXSM(3))
+    often = 1 / np.arange(1, TITLES + 1) ** 0.7
+    famous = 1 / np.arange(1, BEST_SELLERS + 1) ** 0.3
+    lines = []
+    for _ in range(READERS):
+        own = rng.choice(len(GENRES), rng.integers(1, 3), replace=False)
+        size = int(rng.integers(16, 31))
+        best = rng.choice(BEST_SELLERS, min(size // 2, BEST_SELLERS), replace=False, p=famous / famous.sum())
+        read = [f"ベストセラー その{b + 1}" for b in best.tolist()]
+        for genre in own.tolist():
+            wanted = min((size - len(best)) // len(own), TITLES)
+            chosen = rng.choice(TITLES, wanted, replace=False, p=often / often.sum())
+            read += [f"{GENRES[genre]} その{t + 1}" for t in chosen.tolist()]
+        lines.append("\t".join(read[i] for i in rng.permutation(len(read)).tolist()))
+    text(folder / "reading-histories.tsv", lines)
+
+
+PAIRS, LONGEST = 12_000, 8
+"""Lines of reversed-digits.tsv, and most digits of a number."""
+
+
+def reversed_digits(folder: Path) -> None:
+    """Numbers of one to eight digits and, after a tab, the same digits from the last to the first."""
+    rng = np.random.Generator(np.random.PCG64DXSM(4))
+    lines = []
+    for length in rng.integers(1, LONGEST + 1, PAIRS).tolist():
+        number = "".join(map(str, rng.integers(0, 10, length).tolist()))
+        lines.append(f"{number}\t{number[::-1]}")
+    text(folder / "reversed-digits.tsv", lines)
+
+
+def text(path: Path, lines: list[str]) -> None:
+    """Write lines with LF ends."""
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
-    for make in (digits, diabetes, sine, golf, spam_table):
+    for make in (digits, diabetes, sine, golf, spam_table, bars, books, reversed_digits):
         make(target)

@@ -174,7 +174,7 @@ class AskedTopics(Algorithm):
     def _words(self, model: TopicModel, k: int, count: int) -> str:
         numbers, _ = self._top(count)
         between = ", " if any(" " in word for word in model.words) else " "
-        return between.join(printable(model.words[w]) for w in numbers[k].tolist())
+        return between.join(printable(model.words[w]) for w in numbers[k].tolist() if w >= 0)
 
     def _top(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         if getattr(self, "_top_words", (0, None))[0] != count:

@@ -23,8 +23,10 @@ class Coherence(NamedTuple):
 
 
 def coherence(top: np.ndarray, words: np.ndarray, ends: np.ndarray) -> Coherence:
-    """top: (K, n) word numbers, best first; words: (T,) of the tokens; document d is ends[d]:ends[d + 1]."""
-    chosen, place = np.unique(top, return_inverse=True)
+    """top: (K, n) word numbers, best first, -1 for none; words: (T,) of the tokens; ends: (D + 1,) of the
+    documents.
+    """
+    chosen, place = np.unique(np.maximum(top, 0), return_inverse=True)
     place = place.reshape(top.shape)
     row = np.full(int(max(words.max(initial=0), chosen.max(initial=0))) + 1, -1, np.int64)
     row[chosen] = np.arange(len(chosen))
@@ -42,10 +44,13 @@ def coherence(top: np.ndarray, words: np.ndarray, ends: np.ndarray) -> Coherence
         alone += there.sum(axis=1)
         for k in range(len(top)):
             both[k] += np.bitwise_count(bits[i[k]] & bits[j[k]]).sum(axis=1)
-    if not len(second):
-        return Coherence(*np.full((2, len(top)), np.nan))
-    umass = np.log((both + 1) / np.maximum(alone[j], 1)).mean(axis=1)
-    return Coherence(umass, normalised_pmi(both, alone[i], alone[j], documents).mean(axis=1))
+    pairs = (top[:, second] >= 0) & (top[:, first] >= 0)
+    umass = np.log((both + 1) / np.maximum(alone[j], 1))
+    npmi = normalised_pmi(both, np.maximum(alone[i], 1), np.maximum(alone[j], 1), documents)
+    some = np.maximum(pairs.sum(axis=1), 1)
+    return Coherence(
+        *(np.where(pairs.any(axis=1), (x * pairs).sum(axis=1) / some, np.nan) for x in (umass, npmi))
+    )
 
 
 def normalised_pmi(both: np.ndarray, a: np.ndarray, b: np.ndarray, documents: int) -> np.ndarray:

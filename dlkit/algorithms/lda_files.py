@@ -44,6 +44,8 @@ def topics_csv(model: TopicModel, count: int, relevance: float) -> str:
     rows = []
     for k, (words, p) in enumerate(zip(numbers.tolist(), probabilities.tolist(), strict=True)):
         for rank, (w, one) in enumerate(zip(words, p, strict=True), 1):
+            if w < 0:
+                break
             lift, times = one / float(marginal[w]), int(model.word_topics[w, k])
             rows.append([str(k + 1), str(rank), model.words[w], f"{one:.6g}", f"{lift:.6g}", str(times)])
     return to_csv(["topic", "rank", "word", "probability", "lift", "count"], rows)
@@ -90,13 +92,13 @@ def arrays(model: TopicModel, theta: np.ndarray) -> bytes:
 def picture(model: TopicModel, recipe: LDARecipe, log: Callable[[str], None]) -> bytes:
     """The topics' words as bars, the largest topics where there are many."""
     numbers, probabilities = model.top(recipe.top_words, recipe.relevance)
-    chosen = np.sort(np.argsort(-model.shares, kind="stable")[:DRAWN]).tolist()
+    used = int((model.totals > 0).sum())
+    chosen = np.sort(np.argsort(-model.shares, kind="stable")[: min(used, DRAWN)]).tolist()
     drawn = []
     for k in chosen:
-        words = [model.words[w] for w in numbers[k].tolist()]
-        drawn.append(
-            DrawnTopic(f"topic {k + 1}   {100 * model.shares[k]:.1f} %", words, probabilities[k].tolist())
-        )
+        words = [model.words[w] for w in numbers[k].tolist() if w >= 0]
+        title = f"topic {k + 1}   {100 * model.shares[k]:.1f} %"
+        drawn.append(DrawnTopic(title, words, probabilities[k, : len(words)].tolist()))
     if missing := figures.missing_font("".join(word for topic in drawn for word in topic.words)):
         log(missing)
     return bars(drawn)

@@ -68,22 +68,23 @@ class TopicModel:
         return Topics(self.phi(dtype), self.alpha.astype(dtype), rounds)
 
     def top(self, count: int, relevance: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-        """(K, n) numbers of each topic's first words, and their p(w|k).
+        """(K, n) numbers of each topic's first words, -1 where it has no more, and their p(w|k).
 
         By relevance (Sievert & Shirley 2014): lambda log p(w|k) + (1 - lambda) log p(w|k)/p(w). Of equals the
         earlier word.
         """
         phi = self.phi()
         count = min(count, len(phi))
-        marginal = phi @ self.shares
+        log_marginal = np.log(phi @ self.shares)
         numbers = np.empty((phi.shape[1], count), np.int64)
         for k, p in enumerate(phi.T):
-            score = p if relevance == 1 else np.log(p) - (1 - relevance) * np.log(marginal)
-            score = np.where(self.word_topics[:, k] > 0, score, -np.inf) if relevance < 1 else score
+            score = p if relevance == 1 else np.log(p) - (1 - relevance) * log_marginal
+            score = np.where(self.word_topics[:, k] > 0, score, -np.inf)
             border = np.partition(score, len(score) - count)[len(score) - count]
             best = np.flatnonzero(score >= border)
-            numbers[k] = best[np.argsort(-score[best], kind="stable")][:count]
-        return numbers, np.take_along_axis(phi.T, numbers, axis=1)
+            best = best[np.argsort(-score[best], kind="stable")][:count]
+            numbers[k] = np.where(np.isfinite(score[best]), best, -1)
+        return numbers, np.take_along_axis(phi.T, np.maximum(numbers, 0), axis=1)
 
     # -- state --------------------------------------------------------------------------------------
     def state(self) -> Tree:

@@ -10,10 +10,13 @@ def test_embedded_tables_are_what_the_script_makes(embedded, tmp_path):
     spec = importlib.util.spec_from_file_location("make_embedded", embedded / "make_embedded.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    for make in (script.digits, script.diabetes, script.sine, script.golf, script.spam_table):
+    makers = (script.digits, script.diabetes, script.sine, script.golf, script.spam_table)
+    for make in (*makers, script.bars, script.books):
         make(tmp_path)
     made = sorted(path.name for path in tmp_path.iterdir())
-    assert made == ["diabetes.csv", "digits.csv", "golf.csv", "sine.csv", "spam-table.csv"]
+    tables = ["diabetes.csv", "digits.csv", "golf.csv", "sine.csv", "spam-table.csv"]
+    corpora = ["docword.bars.txt", "reading-histories.tsv", "vocab.bars.txt"]
+    assert made == sorted([*tables, *corpora])
     for name in made:
         assert (tmp_path / name).read_bytes() == (embedded / name).read_bytes()
 

@@ -48,8 +48,7 @@ class RowUpdates:
         plan = RowPlan.of(np.concatenate([part.rows for part in parts]))
         stacked = self.backend.xp.concatenate([part.sums for part in parts])
         sums = self.backend.empty((len(plan.rows), width))
-        ones = self.backend.asarray(np.ones(len(stacked), self.backend.dtype))
-        plan.sum_into(self.backend, stacked, None, ones, np.arange(len(plan.rows)), sums)
+        plan.sum_into(self.backend, stacked, None, None, np.arange(len(plan.rows)), sums)
         return RowPart(plan.rows, sums)
 
     def _over_machines(self, mine: RowPart, width: int) -> RowPart:

@@ -42,11 +42,14 @@ class RowPlan(NamedTuple):
         out: Array,
     ) -> None:  # fmt: skip
         """out[target[k]] = the sum of scale * x over the uses of the k-th row. source: (n,) the row of x that
-        each use takes; None: use i takes row i."""
+        each use takes; None: use i takes row i. scale: (n,) on the device; None: 1."""
         taken = self.order if source is None else source[self.order]
         host = (taken, self.starts, target)
         taken, starts, target = (backend.asarray(np.asarray(a, np.int64)) for a in host)
-        sum_rows(x, taken, scale, starts, target, out)
+        factors = backend.xp.ones(len(self.order), x.dtype)
+        if scale is not None:
+            factors = scale[backend.asarray(self.order)]
+        sum_rows(x, taken, factors, starts, target, out)
 
 
 class RowPart(NamedTuple):
@@ -71,18 +74,16 @@ class Embedding(Op):
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
         ids, by_rows = ctx.saved
-        once = ctx.tape.constant_vector(len(ids), 1.0)
-        return (row_gradient(ctx, 0, ids, None, once, ctx.contiguous(dy), by_rows),)
+        return (row_gradient(ctx, 0, ids, None, None, ctx.contiguous(dy), by_rows),)
 
 
 def row_gradient(
     ctx: OpContext, i: int, ids: np.ndarray, source: np.ndarray | None, scale: Array, x: Array,
     by_rows: str | None,
 ) -> Array:  # fmt: skip
-    """The gradient of input i, a table, of which use s of row ids[s] gives scale[s] x[source[s]].
+    """The gradient of input i, a table, to which use s of row ids[s] gives scale[s] x[source[s]].
 
     by_rows: path of the RowParameter that the table is; its part is left with the tape, and None returned.
-    scale: in the order of the plan, so the same for all uses or sorted with `RowPlan.order`.
     """
     plan = RowPlan.of(ids)
     if by_rows:

@@ -70,3 +70,17 @@ def _sum_rows(rng: Rng, real: type, uses: int, width: int) -> Args:
     ends = [uses] if len(targets) else []
     starts = np.array([0, *inner, *ends], np.int64)
     return x, source, normal(rng, real, uses), starts, targets, normal(rng, real, 9, width)
+
+
+@cases("path_loss", rows=(0, 1, 7, 40), width=(1, 5, 64))
+def _path_loss(rng: Rng, real: type, rows: int, width: int) -> Args:
+    symbols = 6
+    lengths = rng.integers(1, 4, symbols)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    nodes, branches = rng.integers(0, 5, starts[-1]), rng.integers(0, 2, starts[-1]).astype(np.uint8)
+    labels = rng.integers(-1, symbols, rows)
+    places = np.where(labels < 0, 0, lengths[labels])
+    first = np.concatenate([[0], np.cumsum(places)]).astype(np.int64)
+    h, w, b = normal(rng, real, rows, width), normal(rng, real, 5, width), normal(rng, real, 5)
+    outputs = unwritten(real, rows, width), unwritten(real, first[-1]), unwritten(real, rows)
+    return h, w, b, nodes, branches, starts, labels, 0.3, first, *outputs, np.zeros(rows, np.uint8)

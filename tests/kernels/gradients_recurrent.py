@@ -67,3 +67,21 @@ def _tanh(rng: Rng, mask: str) -> Check:
     carry, dz = wc.copy(), np.empty((N, M))
     KERNELS["tanh_step_backward"](step(z, h0), MASK[mask], wa, wb, carry, dz)
     return loss, [z, h0], [dz, carry]
+
+
+@gradient("path_loss")
+def _path(rng: Rng) -> Check:
+    starts = np.array([0, 2, 3, 6])
+    nodes, branches = np.array([1, 0, 1, 1, 0, 2]), np.array([0, 1, 1, 0, 0, 1], np.uint8)
+    labels, first = np.array([2, 0, -1, 1]), np.array([0, 3, 5, 5, 6])
+    h, w, b = rng.standard_normal((4, 3)), rng.standard_normal((3, 3)), rng.standard_normal(3)
+    rest = nodes, branches, starts, labels
+
+    def loss(h: np.ndarray) -> float:
+        dh, dz, rows = like(h, np.empty(6), np.empty(4))
+        forward("path_loss", h, w, b, *rest, 1.0, first, dh, dz, rows, np.zeros(4, np.uint8))
+        return 0.3 * float(rows.sum())
+
+    dh, dz, rows = like(h, np.empty(6), np.empty(4))
+    KERNELS["path_loss"](h, w, b, *rest, 0.3, first, dh, dz, rows, np.zeros(4, np.uint8))
+    return loss, [h], [dh]

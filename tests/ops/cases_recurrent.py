@@ -5,7 +5,8 @@ Sequences are time first, so the axis of rows that may be empty is the second; `
 
 import numpy as np
 
-from dlkit.ops import embedding, recurrent, sequence_noise, shape
+from dlkit.nn.hierarchical import huffman
+from dlkit.ops import embedding, hierarchical, recurrent, sequence_noise, shape
 
 T, B, N, M = 4, 3, 5, 2
 MASK = np.array([[1, 1, 0], [1, 1, 1], [1, 0, 1], [0, 0, 1]], np.uint8)
@@ -92,4 +93,22 @@ CASES = {
         "run": lambda tape, x: shape.repeat(tape, x, 3),
         "rowwise": False,
     },
+}
+
+
+# -- hierarchical softmax -------------------------------------------------------------------------------
+PATHS = huffman(np.array([5, 1, 2, 9, 3]))
+SYMBOLS = np.array([3, 0, -1, 4, 3, 1])
+
+
+def of_symbols(tape, h, w, b):
+    n = len(h.data)
+    on_device = tuple(tape.backend.asarray(a) for a in PATHS)
+    return hierarchical.hierarchical_loss(tape, h, w, b, SYMBOLS[:n], PATHS, on_device, 0.2)[0]
+
+
+CASES["hierarchical softmax"] = {
+    "op": hierarchical.HierarchicalLoss,
+    "inputs": lambda rng: (rng.normal(size=(6, 3)), rng.normal(size=(4, 3)), rng.normal(size=(4, 1))),
+    "run": of_symbols,
 }

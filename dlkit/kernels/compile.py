@@ -19,6 +19,7 @@ EXACT = {"contract"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 _VARIANTS = "dlkit_variants"
+_AS_KERNEL = "dlkit_as_kernel"
 _lock = threading.RLock()
 _known: set[FunctionType] = set()
 _loops: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -32,6 +33,12 @@ def variants(*, float32: Callable[..., Any], float64: Callable[..., Any]) -> Cal
         return fn
 
     return mark
+
+
+def as_kernel(fn: F) -> F:
+    """Decorate a loop that kernels share: compiled code may order its sums as it orders a kernel's own."""
+    setattr(fn, _AS_KERNEL, True)
+    return fn
 
 
 def compile_cpu(fn: Callable[..., None]) -> Callable[..., None]:
@@ -108,7 +115,8 @@ def _overload(fn: FunctionType, fastmath: set[str]) -> None:
     pair = getattr(fn, _VARIANTS, None)
     if pair is None:
         _make_known(fn, fastmath)
-        register_jitable(fastmath=fastmath, error_model="numpy")(fn)
+        own = FAST if getattr(fn, _AS_KERNEL, False) else fastmath
+        register_jitable(fastmath=own, error_model="numpy")(fn)
         return
     single, double = pair
     _make_known(single, fastmath)

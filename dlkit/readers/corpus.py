@@ -1,307 +1,318 @@
-"""Documents as numbered words: text a document a line or file, titles between tabs, docword, LDA-C.
+"""A corpus as numbers: read once from text of any size, counted, and kept as 4 bytes a word.
 
-All of a corpus is held in memory, four bytes a word. Words are kept apart by their text, so that a model of
-one file answers for another one, whatever numbers its words have there.
+The numbers of a large corpus lie in a temporary file, which has no name and goes with the process; of the text
+itself nothing is kept. So memory is that of the vocabulary, whatever the size of the corpus.
 """
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO
 
 import numpy as np
-from pydantic import Field, field_validator
 
 from dlkit.errors import DataError
-from dlkit.readers.again import Rereadable
-from dlkit.readers.cells import OnBadRow, quoted
-from dlkit.readers.opening import check_size, display, joined, read_bytes
-from dlkit.readers.paths import resolve_path
-from dlkit.readers.spec import FoldSpec, Part, a_part_of
-from dlkit.readers.text import TAB, Encoding, Texts, TextSource
+from dlkit.readers.cells import OnBadRow
+from dlkit.readers.corpus_text import Sentences, TextPieces, sentences_of
+from dlkit.readers.corpus_words import CorpusTokeniser
+from dlkit.readers.opening import display
+from dlkit.readers.text import TAB, Encoding, Texts
 from dlkit.readers.vocabulary import Vocabulary
-from dlkit.readers.word_counts import WordCounts, format_of, read_word_counts
-from dlkit.readers.words import Spans, Tokeniser
-from dlkit.recipe.schema import Spec
 
-Format = Literal["auto", "text", "items", "docword", "ldac"]
+MARK = -1
+"""The end of a sentence among the numbers of words."""
+IN_MEMORY = 8 << 20
+"""Numbers that are kept in memory; more of them go to a file."""
+AT_ONCE = 1 << 20
+"""Numbers worked on at once."""
 
 
-class CorpusSpec(Spec):
-    """Where the documents are, and how to read them."""
+class NumberFile:
+    """A long row of int32, in memory as long as it is short."""
 
-    SHORTHAND = "train"
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._parts: list[np.ndarray] = []
+        self._file: IO[bytes] | None = None
+        self._array: np.ndarray | None = None
+        self.size = 0
 
-    train: str = Field(
-        description="Documents: a text file with one a line, a folder with one a file, UCI docword or LDA-C "
-        "counts; each file also .gz; - for standard input."
-    )
-    valid: Part = Field(
-        None,
-        description="Validation set: a file, a number of documents, or a share (0 to 1) of the training "
-        "documents.",
-        json_schema_extra={"flag": "--valid", "aka": ["validation", "val", "dev"]},
-    )
-    test: Part = Field(
-        None,
-        description="Test set: a file, a number of documents, or a share (0 to 1) of the training documents.",
-        json_schema_extra={"flag": "--test"},
-    )
-    format: Format = Field(
-        "auto",
-        description="text; items: titles between tabs, a document a line; docword (UCI) and ldac: counts of "
-        "numbered words. auto: docword or ldac where the first lines look so, else text.",
-        json_schema_extra={"flag": "--format"},
-    )
-    labelled: bool = Field(
-        False,
-        description="Lines begin with a label and a tab (of a folder: its sub-folders are labels). The "
-        "topics do not see it; doc_topics.csv shows it.",
-        json_schema_extra={"flag": "--labelled", "aka": ["labels", "label"]},
-    )
-    vocabulary: str | None = Field(
-        None,
-        description="File with the words of docword or ldac, one a line; null: vocab.X beside docword.X, "
-        "else words are called by their numbers.",
-        json_schema_extra={"flag": "--vocabulary", "aka": ["vocab"]},
-    )
-    encoding: Encoding = Field("utf-8", description="Encoding of text; counts are plain ASCII.")
-    fold: FoldSpec | None = Field(
-        None, description="Cross-validation: which fold is the test set; null: no folds."
-    )
+    def append(self, numbers: np.ndarray) -> None:
+        """Raises DataError where the disk is full."""
+        self._array = None
+        self.size += len(numbers)
+        if self._file is None:
+            self._parts.append(numbers.astype(np.int32))
+            if self.size > IN_MEMORY:
+                self._spill()
+            return
+        self._write(numbers)
 
-    _part = field_validator("valid", "test")(a_part_of("documents"))
+    def _spill(self) -> None:
+        try:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - it lives as long as this
+        except OSError as error:
+            raise self._trouble(error) from error
+        for part in self._parts:
+            self._write(part)
+        self._parts = []
+
+    def _write(self, numbers: np.ndarray) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(np.ascontiguousarray(numbers, np.int32).data)
+        except OSError as error:
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: OSError) -> DataError:
+        folder = self._folder or tempfile.gettempdir()
+        text = f"no room for the numbers of the words: {error.strerror or error}"
+        return DataError(text, where=str(folder), hint="data.cache names another folder")
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start,) int32; not to be written to."""
+        if self._file is None:
+            if self._array is None:
+                self._array = np.concatenate(self._parts) if self._parts else np.zeros(0, np.int32)
+                self._parts = [self._array]
+            return self._array[start:stop]
+        self._file.flush()
+        wanted, begin, pieces = 4 * (stop - start), 4 * start, []
+        while wanted > 0 and (piece := os.pread(self._file.fileno(), wanted, begin)):
+            pieces.append(piece)
+            wanted, begin = wanted - len(piece), begin + len(piece)
+        return np.frombuffer(b"".join(pieces), np.int32)
+
+    def rewrite(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Every piece changed into one that is no longer, in place."""
+        if self._file is None:
+            self._parts = [change(self.read(0, self.size))]
+            self._array, self.size = None, len(self._parts[0])
+            return
+        written = 0
+        for start in range(0, self.size, AT_ONCE):
+            piece = change(self.read(start, min(start + AT_ONCE, self.size)))
+            os.pwrite(self._file.fileno(), np.ascontiguousarray(piece).tobytes(), 4 * written)
+            written += len(piece)
+        os.ftruncate(self._file.fileno(), 4 * written)
+        self.size = written
 
 
 @dataclass
-class Documents:
-    """Documents one after the other: words[ends[d]:ends[d + 1]] are those of document d."""
+class Reading:
+    """How the text of a corpus is read."""
 
-    name: str
-    words: np.ndarray
-    """(T,) int32 number of each word, -1 for one that the vocabulary has not."""
-    ends: np.ndarray
-    """(D + 1,) int64."""
-    lines: np.ndarray | None
-    """(D,) line of each document; None where each is a file, or several lines."""
-    files: list[str] | None = None
-    labels: list[str] | None = None
-    """Label of each document."""
-    skipped: int = 0
-    first_fault: str = ""
-
-    def __len__(self) -> int:
-        return len(self.ends) - 1
-
-    @property
-    def names(self) -> list[str]:
-        """How answers call the documents: by file, by line, or by number from 1."""
-        if self.files is not None:
-            return self.files
-        return [str(n) for n in (range(1, len(self) + 1) if self.lines is None else self.lines.tolist())]
-
-    def take(self, chosen: np.ndarray) -> "Documents":
-        """Some of the documents; (D,) bool."""
-        numbers = np.flatnonzero(chosen).tolist()
-        sizes = np.diff(self.ends)
-        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[chosen])])
-        lines = np.array([int(name) for name in self.names]) if self.files is None else None
-        files = None if self.files is None else [self.files[d] for d in numbers]
-        labels = None if self.labels is None else [self.labels[d] for d in numbers]
-        words = self.words[np.repeat(chosen, sizes)]
-        return Documents(self.name, words, ends, None if lines is None else lines[chosen], files, labels)
-
-    def renumbered(self, number: np.ndarray) -> "Documents":
-        """Without the words whose new number is -1. number: (V,) by old number; unknown words go too."""
-        words = np.where(self.words >= 0, np.append(number, -1)[self.words], -1)
-        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(words >= 0)])
-        kept = words[words >= 0].astype(np.int32)
-        return Documents(self.name, kept, before[self.ends], self.lines, self.files, self.labels)
+    tokeniser: CorpusTokeniser
+    sentences: Sentences = "lines"
+    encoding: Encoding = "utf-8"
+    on_bad_row: OnBadRow = "error"
+    named: bool = False
+    """Lines begin with the name of a document and a tab."""
+    documents: bool = False
+    """Every sentence is a document, to be kept even where no word of it is."""
+    distinct: int = 10_000_000
+    """Most words held while counting; beyond, the rarest so far are dropped."""
+    cache: Path | None = None
 
 
-def joined_documents(pieces: list[Documents]) -> Documents:
-    """All of them as one; what was skipped is that of the last, which counts on."""
-    first, last = pieces[0], pieces[-1]
-    before = np.cumsum([0, *(len(piece.words) for piece in pieces)])
-    ends = [piece.ends[1:] + start for piece, start in zip(pieces, before.tolist(), strict=False)]
-    lines = [piece.lines for piece in pieces if piece.lines is not None]
-    return Documents(
-        first.name,
-        np.concatenate([piece.words for piece in pieces]),
-        np.concatenate([np.zeros(1, np.int64), *ends]),
-        np.concatenate(lines) if lines else None,
-        None if first.files is None else [file for piece in pieces for file in piece.files or []],
-        None if first.labels is None else [label for piece in pieces for label in piece.labels or []],
-        last.skipped,
-        last.first_fault,
-    )
+class Corpus:
+    """The words of some files in the order of the text, by number: the more frequent the smaller.
 
+    Words are those with at least `min_count` occurrences, at most `most` of them. Sentences end with MARK.
+    """
 
-def document_frequencies(documents: Documents, words: int) -> np.ndarray:
-    """(words,) documents that each word stands in."""
-    owner = np.repeat(np.arange(len(documents), dtype=np.int64), np.diff(documents.ends))
-    pairs = np.unique(documents.words.astype(np.int64) * max(len(documents), 1) + owner)
-    return np.bincount(pairs // max(len(documents), 1), minlength=words)
+    def __init__(self, files: list[tuple[Path, str]], reading: Reading) -> None:
+        """files: (file, how messages call it). Raises DataError with file:line for what is no text."""
+        self.reading, self.files = reading, files
+        self.numbers = NumberFile(reading.cache)
+        self.vocabulary = Vocabulary()
+        self.counts = np.zeros(1 << 12, np.int64)
+        self.names = Vocabulary()
+        self.tags: list[np.ndarray] = []
+        self.skipped, self.first_fault = 0, ""
+        self.documents = self.dropped = self.words_read = 0
+        self._global: np.ndarray | None = None
+        self._made = 0
+        """Numbers given out; more than there are words, once some were dropped."""
+        self._threshold = 0
+        self._last = MARK
+        for path, name in files:
+            self._read(path, name)
 
+    # -- reading ----------------------------------------------------------------------------------
+    def _read(self, path: Path, name: str) -> None:
+        reading = self.reading
+        pieces = TextPieces(path, reading.encoding, reading.on_bad_row)
+        began = False
+        for piece in pieces:
+            found = sentences_of(piece, name, reading.sentences)
+            if reading.named and len(found.texts):
+                self._take_names(found.texts, 0 if piece.begins else 1)
+            self._encode(found.texts, found.closed, found.opened)
+            began = True
+        self.skipped += pieces.skipped
+        self.first_fault = self.first_fault or pieces.first_fault
+        if began and (self._last != MARK or reading.sentences == "files"):
+            if reading.sentences == "files" and reading.documents:
+                self._tag([name])
+            self._append(np.array([MARK], np.int32))
 
-class CorpusReader:
-    """Reads files of documents into one vocabulary."""
+    def _take_names(self, texts: Texts, first: int) -> None:
+        """Documents from number `first` on begin with their name and a tab."""
+        tabs = np.append(np.flatnonzero(texts.data == TAB), len(texts.data))
+        tab = tabs[np.searchsorted(tabs, texts.starts)]
+        missing = np.flatnonzero(tab[first:] >= texts.ends[first:])
+        if len(missing):
+            place = texts.place(first + int(missing[0]))
+            raise DataError("expected name<TAB>text, found no tab", where=place)
+        starts, ends = np.ascontiguousarray(texts.starts[first:]), tab[first:]
+        self.tags.append(self.names.index(texts.data, starts, ends, grow=True))
+        texts.starts[first:] = tab[first:] + 1
 
-    def __init__(
-        self,
-        spec: CorpusSpec,
-        tokeniser: Tokeniser,
-        vocabulary: Vocabulary,
-        on_bad_row: OnBadRow,
-        base: Path | None,
-    ) -> None:
-        self.spec, self.tokeniser, self.vocabulary = spec, tokeniser, vocabulary
-        self.on_bad_row, self.base = on_bad_row, base
-        self.vocabulary_file: Path | None = None
-        """File of words that the last file of counts was read with."""
+    def _tag(self, names: list[str]) -> None:
+        self.tags.append(self.names.add(names))
 
-    def read(self, path: Path) -> Documents:
-        """All documents of a file or folder; words not met before are put into the vocabulary."""
-        return joined_documents(list(self._pieces(path, grow=True, labels=None)))
+    def _encode(self, texts: Texts, closed: np.ndarray, opened: bool) -> None:
+        """Append the numbers of the words, and marks where sentences end."""
+        spans = self.reading.tokeniser.spans(texts)
+        ids = self.vocabulary.index(spans.flat, spans.first, spans.last, grow=True)
+        self._count(ids)
+        if self._global is not None:
+            ids = self._global[ids]
+        self.words_read += len(ids)
+        marks = np.cumsum(spans.units)[closed]
+        if opened and self._last != MARK:
+            marks = np.concatenate([np.zeros(1, np.int64), marks])
+        self._append(np.insert(ids, marks, MARK))
+        if len(self.vocabulary) > self.reading.distinct:
+            self._drop_rare()
 
-    def pieces(self, path: Path, labels: list[str] | None = None) -> Iterator[Documents]:
-        """Other documents, some MiB at a time where they are text; words not in the vocabulary are -1.
+    def _append(self, numbers: np.ndarray) -> None:
+        if len(numbers):
+            self._last = int(numbers[-1])
+            self.documents += int((numbers == MARK).sum())
+            self.numbers.append(numbers)
 
-        labels: those of the training data, where it had any: what is read may come without. Raises DataError.
+    def _count(self, ids: np.ndarray) -> None:
+        """Count, and give new words their numbers."""
+        words = len(self.vocabulary)
+        if words > len(self.counts):
+            longer = np.zeros(max(2 * len(self.counts), words), np.int64)
+            longer[: len(self.counts)] = self.counts
+            self.counts = longer
+        np.add.at(self.counts, ids, 1)
+        known = len(self._global) if self._global is not None else words
+        if self._global is not None and words > known:
+            fresh = np.arange(self._made, self._made + words - known, dtype=np.int32)
+            self._global = np.concatenate([self._global, fresh])
+            self._made += words - known
+        elif self._global is None:
+            self._made = words
+
+    def _drop_rare(self) -> None:
+        """Words so rare that they cannot matter leave the table; one that comes again starts at 0."""
+        words = len(self.vocabulary)
+        if self._global is None:
+            self._global = np.arange(words, dtype=np.int32)
+        counts = self.counts[:words]
+        while len(self.vocabulary) > self.reading.distinct // 2:
+            self._threshold += 1
+            kept = counts > self._threshold
+            if kept.sum() <= self.reading.distinct // 2 or self._threshold > 1 << 20:
+                break
+        self.dropped += int((~kept).sum())
+        self.vocabulary.keep(kept)
+        self._global = self._global[kept]
+        self.counts = np.append(counts[kept], np.zeros(1 << 12, np.int64))
+
+    # -- the vocabulary ---------------------------------------------------------------------------
+    def settle(self, min_count: int, most: int | None, first: list[str]) -> np.ndarray:
+        """Number the words by frequency and leave out the others; returns the counts of those that stay.
+
+        first: words that are kept whatever their count and have the first numbers, in this order. Among equals
+        the order is that of the text. Raises DataError where no word is left.
         """
-        return self._pieces(path, grow=False, labels=labels)
+        where = ", ".join(name for _, name in self.files[:3]) + (", ..." if len(self.files) > 3 else "")
+        if not self.words_read:
+            raise DataError("no word in it", where=where)
+        counts = self.counts[: len(self.vocabulary)]
+        made = self._made
+        before = len(self.vocabulary)
+        chosen = np.flatnonzero(counts >= min_count)
+        kept_first = self.vocabulary.add(first).astype(np.int64) if first else np.zeros(0, np.int64)
+        chosen = np.setdiff1d(chosen, kept_first)
+        chosen = chosen[np.argsort(-counts[chosen], kind="stable")]
+        order = np.concatenate([kept_first, chosen[: max(most - len(kept_first), 0)] if most else chosen])
+        if not len(order):
+            text = f"no word occurs {min_count} times; the most frequent one occurs {counts.max()} times"
+            raise DataError(text, where=where, hint="lower --min-count")
+        padded = np.append(counts, np.zeros(len(self.vocabulary) - before, np.int64))
+        self.words = self.vocabulary.words(order)
+        self._renumber(order[order < before], np.flatnonzero(order < before), made)
+        self.vocabulary, self.counts = (
+            Vocabulary(),
+            np.zeros(0, np.int64),
+        )  # the text's own words are done with
+        return padded[order]
 
-    def _pieces(self, path: Path, *, grow: bool, labels: list[str] | None) -> Iterator[Documents]:
-        file = Rereadable(path)
-        form = self._format(file)
-        if form in ("docword", "ldac"):
-            yield self._counted(file, form, grow)
-            return
-        source = TextSource(
-            file,
-            encoding=self.spec.encoding,
-            on_bad_row=self.on_bad_row,
-            labelled=self.spec.labelled and labels is None,
-            classes=labels,
-        )
-        source.drop_labels = labels is not None
-        cut = title_spans if form == "items" else self.tokeniser.spans
-        for chunk in source.chunks():
-            made = self._cut(chunk, source, cut, grow)
-            made.skipped, made.first_fault = source.skipped, source.first_fault
-            yield made
+    def _renumber(self, keys: np.ndarray, numbers: np.ndarray, made: int) -> None:
+        table = np.full(made + 1, MARK - 1, np.int32)
+        table[self._global[keys] if self._global is not None else keys] = numbers
+        table[-1] = MARK  # what MARK finds
+        documents = self.reading.documents
 
-    def _format(self, file: Rereadable) -> Format:
-        if self.spec.format != "auto" or file.path.is_dir():
-            return "text" if self.spec.format == "auto" else self.spec.format
-        return format_of(file.head()[: 1 << 16]) or "text"
+        def change(ids: np.ndarray) -> np.ndarray:
+            mapped = table[ids]
+            mapped = mapped[mapped >= MARK]
+            if documents or not len(mapped):
+                return mapped
+            again = np.empty(len(mapped), bool)  # a second end of a sentence with nothing in between
+            again[0] = False
+            again[1:] = (mapped[1:] == MARK) & (mapped[:-1] == MARK)
+            return mapped[~again]
 
-    # -- text -------------------------------------------------------------------------------------
-    def _cut(self, chunk: Texts, source: TextSource, cut: Callable[[Texts], Spans], grow: bool) -> Documents:
-        spans = cut(chunk)
-        words = self.vocabulary.index(spans.flat, spans.first, spans.last, grow=grow)
-        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(spans.units)])
-        labels = None
-        if source.labelled:
-            names = source.classes
-            labels = [names[code] for code in chunk.labels.tolist()]
-        return Documents(source.name, words, ends, chunk.lines, chunk.files, labels)
+        self.numbers.rewrite(change)
+        self._global = None
 
-    # -- counts -----------------------------------------------------------------------------------
-    def _counted(self, file: Rereadable, form: Any, grow: bool) -> Documents:
-        name = file.name
-        found = read_word_counts(joined(file.blocks(), name), form, name, self.on_bad_row)
-        tokens = int(found.counts.astype(np.float64).sum())
-        check_size(16 * tokens, name, f"a corpus of {tokens:,} words")
-        numbers, entries = np.unique(found.words, return_inverse=True)
-        codes = self._named(numbers, found, file, grow)
-        words = np.repeat(codes[entries].astype(np.int32), found.counts)
-        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(found.counts)])
-        made = Documents(name, words, before[found.ends], found.lines)
-        made.skipped, made.first_fault = found.skipped, found.first_fault
-        if not len(made):
-            because = f"; {found.first_fault}" if found.first_fault else ""
-            raise DataError(f"no document in it{because}", where=name)
-        return made
+    # -- the words --------------------------------------------------------------------------------
+    def document_names(self) -> tuple[list[str] | None, np.ndarray | None]:
+        """Names of the documents, and which of them each sentence has; None, None where they have numbers."""
+        if not self.tags:
+            return None, None
+        return self.names.words(), np.concatenate(self.tags).astype(np.int32)
 
-    def _named(self, numbers: np.ndarray, found: WordCounts, file: Rereadable, grow: bool) -> np.ndarray:
-        """Vocabulary numbers of the words that a file of counts numbers so (from 0)."""
-        path = self._vocabulary_path(file)
-        self.vocabulary_file = path
-        first = 0 if found.vocabulary is None else 1
-        if path is None:
-            texts = [str(number + first) for number in numbers.tolist()]
-        else:
-            words = read_vocabulary(path)
-            needed = int(numbers[-1]) + 1 if len(numbers) else 0
-            if found.vocabulary is not None and found.vocabulary != len(words):
-                text = f"{len(words):,} words, but {file.name} has {found.vocabulary:,}"
-                raise DataError(text, where=display(path))
-            if needed > len(words):
-                text = f"{len(words):,} words, but {file.name} has a word {needed - 1 + first}"
-                raise DataError(text, where=display(path))
-            texts = [words[number] for number in numbers.tolist()]
-        if grow:
-            return self.vocabulary.add(texts)
-        pieces = [text.encode("utf-8") for text in texts]
-        last = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
-        start = np.concatenate([np.zeros(1, np.int64), last[:-1]]) if pieces else last
-        return self.vocabulary.index(np.frombuffer(b"".join(pieces), np.uint8), start, last, grow=False)
+    def stretches(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where to cut the numbers into pieces of `size`, and how many sentences end before each cut.
 
-    def _vocabulary_path(self, file: Rereadable) -> Path | None:
-        if self.spec.vocabulary is not None:
-            return resolve_path(self.spec.vocabulary, self.base).path
-        stem = file.path.name.removesuffix(".gz")
-        if file.once or not stem.startswith("docword."):
-            return None
-        beside = file.path.with_name(f"vocab.{stem.removeprefix('docword.')}")
-        return beside if beside.is_file() else None
+        A cut goes behind the next end of a sentence, if there is one within another `size`. (S + 1,) int64 each.
+        """
+        cuts, marks, at, passed = [0], [0], 0, 0
+        while at < self.numbers.size:
+            look = self.numbers.read(at, min(at + 2 * size, self.numbers.size))
+            ends = np.flatnonzero(look == MARK)
+            later = np.searchsorted(ends, size - 1)
+            cut = int(ends[later]) + 1 if later < len(ends) else min(size, len(look))
+            passed += int(np.searchsorted(ends, cut))
+            at += cut
+            cuts.append(at)
+            marks.append(passed)
+        return np.array(cuts, np.int64), np.array(marks, np.int64)
 
 
-def read_vocabulary(path: Path) -> list[str]:
-    """The words of a file, one a line. Raises DataError for one that stands twice, or is missing."""
-    name = display(path)
-    try:
-        lines = read_bytes(path).decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"not UTF-8: byte 0x{error.object[error.start]:02x}", where=f"{name}:{line}"
-        ) from error
-    words = [line.strip() for line in (lines[:-1] if lines[-1] == "" else lines)]
-    seen: dict[str, int] = {}
-    for line, word in enumerate(words, 1):
-        if not word:
-            raise DataError("expected a word, found a blank line", where=f"{name}:{line}")
-        if seen.setdefault(word, line) != line:
-            raise DataError(f"{quoted(word)} stands in line {seen[word]} too", where=f"{name}:{line}")
-    return words
-
-
-def title_spans(texts: Texts) -> Spans:
-    """What stands between tabs, without the blanks around it; empty titles are none."""
-    data = texts.data
-    firsts, lasts, units = [], [], []
-    tabs = np.flatnonzero(data == TAB)
-    for start, end in zip(texts.starts.tolist(), texts.ends.tolist(), strict=True):
-        inner = tabs[np.searchsorted(tabs, start) : np.searchsorted(tabs, end)].tolist()
-        count = 0
-        for first, last in _between(start, end, inner):
-            piece = data[first:last].tobytes()
-            left = len(piece) - len(piece.lstrip())
-            stripped = len(piece.strip())
-            if stripped:
-                firsts.append(first + left)
-                lasts.append(first + left + stripped)
-                count += 1
-        units.append(count)
-    as_numbers = [np.array(values, np.int64) for values in (firsts, lasts, units)]
-    return Spans(data, *as_numbers)
-
-
-def _between(start: int, end: int, tabs: list[int]) -> Iterator[tuple[int, int]]:
-    """The bounds of what the tabs leave."""
-    for tab in tabs:
-        yield start, tab
-        start = tab + 1
-    yield start, end
+def corpus_files(paths: list[Path]) -> Iterator[tuple[Path, str]]:
+    """The files themselves, and those of folders in the order of their names; hidden ones left out."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, display(path)
+            continue
+        found = False
+        for parent, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                if not name.startswith("."):
+                    found = True
+                    yield Path(parent) / name, str(Path(parent) / name)
+        if not found:
+            raise DataError("no file in it", where=str(path))

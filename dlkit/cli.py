@@ -83,6 +83,10 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.qlearn",
         "Agents that learn by trial and error what to do in a world, and how good that is, exactly.",
     ),
+    "word2vec": Entry(
+        "dlkit.algorithms.word2vec",
+        "Vectors of words, items and documents from the company they keep in text or sequences.",
+    ),
     "predict": Entry(
         "dlkit.verbs.predict",
         "Answers of a finished run for new rows, as CSV on standard output or in a file.",
@@ -112,6 +116,11 @@ COMMANDS: dict[str, Entry] = {
     "data": Entry(
         "dlkit.verbs.data",
         "Data sets that recipes name: list them, fetch one and check it, say where it is.",
+        HELPERS,
+    ),
+    "doctor": Entry(
+        "dlkit.verbs.doctor",
+        "What this machine has for dlkit, what works, and the cure for what does not.",
         HELPERS,
     ),
     "recipe": Entry(

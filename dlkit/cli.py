@@ -108,6 +108,11 @@ COMMANDS: dict[str, Entry] = {
     "similar": Entry(
         "dlkit.verbs.similar", "What is near to an item or a word, nearest first, as CSV.", FINISHED
     ),
+    "export": Entry(
+        "dlkit.verbs.export",
+        "What a run has learnt in a format that other programs read; paths on standard output.",
+        FINISHED,
+    ),
     "inspect": Entry(
         "dlkit.verbs.inspect",
         "What is in a run: layer table, metrics so far, recipe, provenance; pictures of what it has learnt.",

@@ -228,6 +228,10 @@ class Algorithm(ABC):
         """What to offer to `names` (users, or the items of a basket), best first, with the reason."""
         raise NotImplementedError(f"{self.command} does not recommend")
 
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """What was learnt, in the format `options["format"]` (None: the usual one), for other programs."""
+        raise NotImplementedError(f"{self.command} exports nothing")
+
     def look(self, options: Mapping[str, Any]) -> Iterator[File | str]:
         """What `inspect` shows beyond the layer table when asked with one of its special options."""
         raise NotImplementedError(f"{self.command} has nothing more to show")

@@ -17,7 +17,8 @@ HELP = "Figures of a finished run on labelled rows, one `name value` a line on s
 Examples:
   dlkit evaluate runs/train-mlp-digits data/digits.csv
   dlkit evaluate runs/train-mlp-digits --json | jq .test_accuracy
-  dlkit evaluate runs/train-mlp-digits holdout.csv --mc-samples 100""",
+  dlkit evaluate runs/train-mlp-digits holdout.csv --mc-samples 100
+  dlkit evaluate vectors.txt --analogies questions-words.txt --pairs wordsim353.tsv""",
 )
 @RUN
 @click.argument("source", metavar="[INPUT]", required=False)
@@ -41,7 +42,35 @@ Examples:
     metavar="RUN",
     help="(gan) Judge the samples by a finished classifier of the same images.",
 )
-@click.option("-n", "n", type=click.IntRange(min=2), metavar="N", help="(gan) Samples that are judged.")
+@click.option(
+    "-n",
+    "n",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="(gan) Samples that are judged, (qlearn) episodes.",
+)
+@click.option(
+    "--beam", type=click.IntRange(1, 1000), metavar="N", help="(seq2seq) Beams; 1: greedy (the recipe's)."
+)
+@click.option(
+    "--length-penalty",
+    type=click.FloatRange(min=0),
+    metavar="A",
+    help="(seq2seq) Beams are compared by log p / ((5 + length)/6)^A (the recipe's).",
+)
+@click.option(
+    "--analogies",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="(word2vec) Questions of four words, a line ': name' begins a section.",
+)
+@click.option(
+    "--pairs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="(word2vec) Pairs of words with what people say of their nearness; more than once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @device_options
 def command(

@@ -39,8 +39,12 @@ def chosen_device(gpu: bool, device: str | None) -> str:
 def open_to_ask(run: Path, gpu: bool, device: str | None, threads: int | None) -> Any:
     """The trained algorithm of a run; what it has to say besides its answers goes to standard error."""
     from dlkit.training.driver import open_run
+    from dlkit.verbs.vectors import names_vectors, open_vectors
 
-    algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
+    if names_vectors(run):
+        algorithm = open_vectors(run)
+    else:
+        algorithm, _ = open_run(run, device=chosen_device(gpu, device), threads=threads)
     algorithm.context.log = lambda line: click.echo(line, err=True)
     return algorithm
 

@@ -53,6 +53,28 @@ Examples:
     "--reconstruct", is_flag=True, help="(vae) A PNG of images beside what the model makes of them, no CSV."
 )
 @click.option("-n", "n", type=click.IntRange(min=1), metavar="N", help="(vae) Images that it shows (64).")
+@click.option(
+    "--beam", type=click.IntRange(1, 1000), metavar="N", help="(seq2seq) Beams; 1: greedy (the recipe's)."
+)
+@click.option(
+    "--n-best",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="(seq2seq) The best N translations of each line with their scores, as CSV.",
+)
+@click.option(
+    "--length-penalty",
+    type=click.FloatRange(min=0),
+    metavar="A",
+    help="(seq2seq) Beams are compared by log p / ((5 + length)/6)^A (the recipe's).",
+)
+@click.option("--keep-unk", is_flag=True, help="(seq2seq) Leave <unk>, not the word it was read from.")
+@click.option(
+    "--attention", is_flag=True, help="(seq2seq) Also a PNG a line: which word was written looking at which."
+)
+@click.option(
+    "--passes", type=click.IntRange(min=1), metavar="N", help="(word2vec) Passes over a new document (10)."
+)
 @device_options
 def command(
     run: Path,
@@ -66,18 +88,25 @@ def command(
     """Open the run, answer piece by piece, write each piece as it comes."""
     algorithm = open_to_ask(run, gpu, device, threads)
     pieces = algorithm.predict(source, understood(algorithm, "predict", special))
-    if special["reconstruct"]:
-        write_files(pieces, run_folder(run) / "predicted", output)
+    if special["reconstruct"] or special["attention"]:
+        folder = "attention" if special["attention"] else "predicted"
+        write_files(pieces, run_folder(run) / folder, output)
     else:
         write_answers(pieces, output)
 
 
 def write_answers(pieces: Iterator[Any], output: Path | None) -> None:
-    """Answers as one CSV: the first one's header, then the rows of all of them as they come."""
+    """Answers as one CSV: the first one's header, then the rows of all of them as they come; texts as lines,
+    each at once.
+    """
     first = next(pieces, None)  # bad input is found before the output file is touched
     with answer_file(output) as out:
         writer = csv.writer(out, lineterminator="\n")
-        if first is not None:
+        if isinstance(first, str):
+            for line in chain((first,), pieces):
+                out.write(f"{line}\n")
+                out.flush()
+        elif first is not None:
             writer.writerow(first.header)
             for piece in chain((first,), pieces):
                 writer.writerows(rows(piece.columns))

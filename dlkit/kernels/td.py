@@ -203,7 +203,7 @@ def _td_episodes_cpu(
             s = np.int64(starts[o])
             eps = epsilon[e]
             a = _chosen(q, other, double, k, s, choices[s], eps, key, 0, random_ties)
-            total, outcome, t = 0.0, 0, 0
+            total, outcome, t = 0.0, np.int64(0), 0
             while t < horizon and outcome == 0:
                 row = s * q.shape[2] + a
                 bits = compiled_draw(key, np.uint64(3 * t + 2))
@@ -356,8 +356,9 @@ def _td_episodes_gpu(
 ) -> None:  # fmt: skip
     launch(
         "td_episodes", q.shape[0] if epsilon.size else 0, q, other, visits, choices, first, following,
-        cumulative, rewards, ends, starts, start_cumulative, keys, done, epsilon, alpha, half, discount, horizon, method,
-        random_ties, returns, lengths, outcomes, *q.shape, starts.size, epsilon.size, block=32,
+        cumulative, rewards, ends, starts, start_cumulative, keys, done, epsilon, alpha, half, discount,
+        horizon, method, random_ties, returns, lengths, outcomes, *q.shape, starts.size, epsilon.size,
+        block=32,
     )  # fmt: skip
 
 

@@ -60,6 +60,10 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.vae",
         "An encoder and a decoder that learn a code for images, and to make new ones from it.",
     ),
+    "rnn": Entry(
+        "dlkit.algorithms.rnn",
+        "A recurrent network that learns to foretell the next symbol of a text, or the class of a sequence.",
+    ),
     "seq2seq": Entry(
         "dlkit.algorithms.seq2seq",
         "An encoder and a decoder with attention that learn to turn one sentence into another.",

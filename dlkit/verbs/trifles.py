@@ -1,0 +1,110 @@
+"""The smallest training of every command that calls its kernels with the types that real ones do."""
+
+import contextlib
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dlkit.errors import UserError
+
+
+class Trifle(NamedTuple):
+    """command; recipes, each run on data.csv; write: its lines."""
+
+    command: str
+    recipes: tuple[str, ...]
+    write: Callable[[np.random.Generator], Iterable[str]]
+
+
+def _table(rng: np.random.Generator) -> Iterable[str]:
+    yield "a,b,c,d,y"
+    for k in range(60):
+        yield ",".join(f"{v:.3f}" for v in rng.random(4)) + f",c{k % 3}"
+
+
+def _images(rng: np.random.Generator) -> Iterable[str]:
+    yield ",".join([*(f"p{k}" for k in range(64)), "y"])
+    for k in range(60):
+        yield ",".join(f"{v:.3f}" for v in rng.random(64)) + f",c{k % 3}"
+
+
+def _ratings(rng: np.random.Generator) -> Iterable[str]:
+    for cell in rng.permutation(300)[:200].tolist():
+        yield f"u{cell // 15},i{cell % 15},{cell % 5 + 1}"
+
+
+def _baskets(rng: np.random.Generator) -> Iterable[str]:
+    for _ in range(60):
+        yield ",".join(f"i{k}" for k in sorted(rng.permutation(9)[:4].tolist()))
+
+
+def _texts(rng: np.random.Generator) -> Iterable[str]:
+    for k in range(60):
+        yield f"c{k % 2}\t" + " ".join(f"w{v}" for v in rng.integers(0, 20, 8).tolist())
+
+
+_ROWS = "data: {train: data.csv, valid: 0.2, test: 0.2}\nepochs: 1\nbatch: 16\n"
+_PIXELS = "data: {train: data.csv, label: y, shape: [8, 8], valid: 0.2}\nepochs: 1\nbatch: 16\n"
+_GAN = "latent: 4\ngenerator: [{dense: 8}, batch_norm]\ndiscriminator: [{dense: 8}]\nwatch: {samples: 60}\n"
+_MF = "data: {train: data.csv, test: 0.1}\nepochs: 1\n"
+
+TRIFLES: dict[str, Trifle] = {
+    one.command: one
+    for one in (
+        Trifle(
+            "train-mlp",
+            (
+                _ROWS + "model: [{dense: 8}, batch_norm, {dropout: 0.3}, {dense: 8}, layer_norm]\n",
+                _ROWS
+                + "model: [{dense: {units: 8, activation: tanh}}]\noptimizer: {name: momentum, lr: 0.01}\n",
+                _ROWS + "model: [{dense: 8}]\noptimizer: {name: sgd, lr: 0.01}\n",
+            ),
+            _table,
+        ),
+        Trifle(
+            "train-cnn",
+            (
+                _PIXELS
+                + "model: [{conv: {filters: 4, size: 3}}, {max_pool: 2}, {dense: 8}, {dropout: 0.5}]\n",
+            ),
+            _images,
+        ),
+        Trifle("vae", (_PIXELS + "encoder: [{dense: 8}]\ndecoder: [{dense: 8}]\nlatent: 2\n",), _images),
+        Trifle("gan", (_PIXELS.replace(", valid: 0.2", "") + _GAN,), _images),
+        Trifle(
+            "mf",
+            tuple(_MF + f"model: {name}\n" for name in ("svd", "svd++", "nmf", "als", "baseline")),
+            _ratings,
+        ),
+        Trifle(
+            "bayes-nb", ("data: {train: data.csv}\n", "data: {train: data.csv}\nmodel: gaussian\n"), _table
+        ),
+        Trifle(
+            "apriori",
+            tuple(
+                f"data: data.csv\nmin_support: 0.1\nalgorithm: {name}\n"
+                for name in ("apriori", "fp-growth", "eclat")
+            ),
+            _baskets,
+        ),
+    )
+}
+
+
+def train(name: str, folder: Path) -> None:
+    """Run the command's recipes in `folder`. Raises UserError where one does not end well."""
+    from dlkit.cli import main
+
+    one = TRIFLES[name]
+    (folder / "data.csv").write_text("\n".join(one.write(np.random.default_rng(1))) + "\n", encoding="utf-8")
+    for k, recipe in enumerate(one.recipes):
+        path = folder / f"recipe-{k}.yaml"
+        path.write_text(f"command: {name}\n{recipe}", encoding="utf-8")
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            code = main([name, str(path), "-q", "-o", str(folder / f"run-{k}")])
+        if code:
+            raise UserError(f"{name} does not run: {' '.join(told.getvalue().split())}")

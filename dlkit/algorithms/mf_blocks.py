@@ -5,6 +5,10 @@ With as many groups of users as of items, a step takes one block of every group 
 items: no two of its blocks share a user or an item, so they may run at the same time and the result does not
 depend on how many do (Gemulla et al. 2011). As many steps make an epoch; which item groups meet which user
 groups is drawn anew in each.
+
+While blocks are worked on, the rows of a group lie side by side. Sixteen biases share a cache line: were they
+of different groups, the line would go to and fro between cores at every rating, and two threads be slower
+than one. Users lie in the order in which a block takes them: what comes next is fetched in advance.
 """
 
 import numpy as np
@@ -31,17 +35,21 @@ def groups_for(ratings: int, users: int, items: int) -> int:
 
 
 class Blocks:
-    """The training ratings block by block, users in a drawn order, a user's as they stand in the file."""
+    """The training ratings block by block, users in a drawn order, a user's as they stand in the file.
+
+    `users` and `items` say where the row of each rating lies; user_rows[place], item_rows[place] is its
+    number.
+    """
 
     def __init__(self, train: ByRow, items: int, groups: int, streams: Streams, backend: Backend) -> None:
         self.groups = groups
         self.streams = streams
         users = len(train.ends) - 1
         order = streams.get("blocks").permutation(users)
-        self.user_group = _dealt(train.counts, groups)
-        self.item_group = _dealt(np.bincount(train.columns, minlength=items), groups)
+        user_group = _dealt(train.counts, groups)
+        item_group = _dealt(np.bincount(train.columns, minlength=items), groups)
         counts = np.empty((groups, groups), np.int64)
-        count_blocks(train.ends, train.columns, self.user_group, self.item_group, counts)
+        count_blocks(train.ends, train.columns, user_group, item_group, counts)
         last = np.cumsum(counts.reshape(-1)).reshape(groups, groups)
         self.first, self.last = last - counts, last
         n = len(train.values)
@@ -52,11 +60,13 @@ class Blocks:
             train.ends,
             train.columns,
             values,
-            self.user_group,
-            self.item_group,
+            user_group,
+            item_group,
             self.first.copy(),
             *columns,
         )
+        self.user_rows, self.user_ends = _side_by_side(user_group, groups, order, columns[0])
+        self.item_rows, self.item_ends = _side_by_side(item_group, groups, np.arange(items), columns[1])
         self.users, self.items, self.values = (backend.asarray(column) for column in columns)
 
     def step(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,6 +76,18 @@ class Blocks:
         rows = np.arange(self.groups)
         columns = shuffled[(rows + number) % self.groups]
         return self.first[rows, columns], self.last[rows, columns], columns
+
+
+def _side_by_side(
+    group: np.ndarray, groups: int, order: np.ndarray, column: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows by group, in each as in `order`: (number of the row at each place, where each group begins and the
+    last one ends). `column`, numbers of rows, gets their places."""
+    rows = order[np.argsort(group[order], kind="stable")]
+    place = np.empty(len(rows), np.int32)
+    place[rows] = np.arange(len(rows))
+    np.take(place, column, out=column)
+    return rows, np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
 
 
 def _dealt(counts: np.ndarray, groups: int) -> np.ndarray:

@@ -94,6 +94,15 @@ class RatingModel(ABC):
         self.mu = 0.0
 
     # -- parameters -----------------------------------------------------------------------------
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """By name: arrays with a row a user or item, in the order of their numbers."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, found: dict[str, Any]) -> None:
+        self._parameters = found
+
     @abstractmethod
     def shapes(self) -> dict[str, Shape]:
         """Parameters by name, in their order."""
@@ -113,11 +122,12 @@ class RatingModel(ABC):
         """Parameters with their first values, from the stream "init"; rows without a rating are 0."""
         rated = np.bincount(train.columns, minlength=self.items) > 0
         active = train.counts > 0
-        self.parameters: dict[str, Any] = {}
+        drawn: dict[str, Any] = {}
         for k, (name, shape) in enumerate(self.shapes().items()):
             values = self.draw(name, shape, self.context.streams.get("init", k))
             values[~(active if name in {"p", "bu"} else rated)] = 0
-            self.parameters[name] = self.context.backend.asarray(values)
+            drawn[name] = self.context.backend.asarray(values)
+        self.parameters = drawn
 
     @property
     def parameter_count(self) -> int:

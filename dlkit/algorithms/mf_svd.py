@@ -58,12 +58,33 @@ class SVD(DescentModel):
             {"bu": (self.users,), "bi": (self.items,)} if self.spec.biases else {}
         )
 
+    blocks: Blocks | None = None
+    """Of the training ratings, after `prepare`: the rows of the parameters then lie in their order."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """By the numbers of users and items: copies, where they lie in another order."""
+        return {
+            name: array[self._place[name]] if self.blocks else array for name, array in self._held.items()
+        }
+
+    @parameters.setter
+    def parameters(self, found: dict[str, Any]) -> None:
+        self._held = {name: array[self._row[name]] if self.blocks else array for name, array in found.items()}
+
     def prepare(self, data: RatingData) -> None:
         self.mu = data.mean if self.spec.biases else 0.0
-        backend = self.context.backend
-        self.blocks = Blocks(
-            data.train, self.items, self.groups(len(data.train.values)), self.context.streams, backend
-        )
+        backend, found = self.context.backend, self.parameters
+        ratings = len(data.train.values)
+        blocks = Blocks(data.train, self.items, self.groups(ratings), self.context.streams, backend)
+        self._row: dict[str, Any] = {}
+        self._place: dict[str, Any] = {}
+        for names, rows in ((("p", "bu"), blocks.user_rows), (("q", "bi"), blocks.item_rows)):
+            row, place = backend.asarray(rows), backend.asarray(np.argsort(rows))
+            self._row |= dict.fromkeys(names, row)
+            self._place |= dict.fromkeys(names, place)
+        self.blocks = blocks
+        self.parameters = found
         self.loss = backend.zeros((self.steps, self.steps, 2), np.float64)
         self.ratings = len(data.train.values)
         self._biases = None if self.spec.biases else (backend.zeros(self.users), backend.zeros(self.items))
@@ -76,6 +97,7 @@ class SVD(DescentModel):
 
     @property
     def steps(self) -> int:
+        assert self.blocks is not None, "prepare comes first"
         return self.blocks.groups
 
     def shards(self, threads: int, ratings: int) -> int:
@@ -84,6 +106,7 @@ class SVD(DescentModel):
     # -- training -------------------------------------------------------------------------------
     def step(self, epoch: int, number: int) -> Step:
         context = self.context
+        assert self.blocks is not None
         first, last, columns = self.blocks.step(epoch, number)
         loss = self.loss[number - 1]
         mine = np.arange(context.comm.rank, self.steps, context.comm.size)
@@ -103,10 +126,11 @@ class SVD(DescentModel):
         if not len(groups):
             return
         spec, backend, blocks = self.spec, self.context.backend, self.blocks
+        assert blocks is not None
         bu, bi = self._bias_arrays()
         sums = backend.empty((len(groups), 2), np.float64)
         mf_sgd(
-            self.parameters["p"], self.parameters["q"], bu, bi, blocks.users, blocks.items, blocks.values,
+            self._held["p"], self._held["q"], bu, bi, blocks.users, blocks.items, blocks.values,
             backend.asarray(first[groups]), backend.asarray(last[groups]), self.mu, spec.lr, spec.reg,
             *self.bias_rates, int(spec.biases),
             int(spec.update == "user_first"), sums,
@@ -116,23 +140,22 @@ class SVD(DescentModel):
     def _bias_arrays(self) -> tuple[Any, Any]:
         if self._biases is not None:
             return self._biases
-        return self.parameters["bu"], self.parameters["bi"]
+        return self._held["bu"], self._held["bi"]
 
     def _exchange(self, columns: np.ndarray, loss: Any, mine: np.ndarray) -> None:
         """Give the other ranks the rows that this one has moved, and take theirs: copies, so the bits
         stay."""
         comm, backend, blocks = self.context.comm, self.context.backend, self.blocks
-        for names, group_of, groups in (
-            (("p", "bu"), blocks.user_group, np.arange(self.steps)),
-            (("q", "bi"), blocks.item_group, columns),
+        assert blocks is not None
+        for names, ends, groups in (
+            (("p", "bu"), blocks.user_ends, np.arange(self.steps)),
+            (("q", "bi"), blocks.item_ends, columns),
         ):
-            owner = np.empty(self.steps, np.int64)
-            owner[groups] = np.arange(self.steps) % comm.size
-            rows = [np.flatnonzero(owner[group_of] == rank) for rank in range(comm.size)]
+            rows = [_rows(ends, groups[rank :: comm.size]) for rank in range(comm.size)]
             everywhere = backend.asarray(np.concatenate(rows))
             for name in names:
-                if name in self.parameters:
-                    array = self.parameters[name]
+                if name in self._held:
+                    array = self._held[name]
                     moved = backend.to_host(array[backend.asarray(rows[comm.rank])])
                     array[everywhere] = backend.asarray(comm.gather_rows(moved))
         others = np.setdiff1d(np.arange(self.steps), mine)
@@ -171,3 +194,8 @@ class SVD(DescentModel):
         x = np.column_stack([np.full(len(items), scale), x])
         bias, *p = ridge(x, rest, spec.reg * len(items))
         return Solution(float(bias * scale), np.array(p))
+
+
+def _rows(ends: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Places of all rows of some groups."""
+    return np.concatenate([np.arange(ends[g], ends[g + 1]) for g in groups] or [np.empty(0, np.int64)])

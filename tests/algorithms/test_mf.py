@@ -161,7 +161,8 @@ def test_blocks_of_a_step_share_no_row(ratings):
             seen_items |= items
             everything += range(a, b)
     assert sorted(everything) == list(range(400))
-    back = sorted(zip(blocks.users.tolist(), blocks.items.tolist(), blocks.values.tolist(), strict=True))
+    users, items = blocks.user_rows[blocks.users], blocks.item_rows[blocks.items]
+    back = sorted(zip(users.tolist(), items.tolist(), blocks.values.tolist(), strict=True))
     ends, columns, values = data.train
     rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
     assert back == sorted(zip(rows.tolist(), columns.tolist(), values.tolist(), strict=True))

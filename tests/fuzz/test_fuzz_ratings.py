@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
+from dlkit.readers.ratings_layout import KNOWN
 from tests.fuzz.mutations import NUMBERS, spoilt_file
 from tests.fuzz.program import run, share
 
@@ -72,19 +73,29 @@ def rows_of(data: bytes) -> list[list[str]] | None:
     return [[cell.strip() for cell in row] for row in rows]
 
 
-def named_columns(head: list[str]) -> tuple[int, int]:
-    """Where user and item stand: by their names, where both are there."""
-    names = [name.lower() for name in head]
-    return (names.index("user"), names.index("item")) if {"user", "item"} <= set(names) else (0, 1)
+def named_columns(head: list[str]) -> tuple[int, int, int | None]:
+    """Where user, item and rating stand: by names that say so, else the usual column where it is free."""
+    names = [re.sub(r"[\W_]+", "", name).lower() for name in head]
+    named = [next((k for k, name in enumerate(names) if name in KNOWN[role].split()), None) for role in KNOWN]
+    user, item, rating, _ = (
+        (k if k < len(head) and k not in named else None) if place is None else place
+        for k, place in enumerate(named)
+    )
+    assert user is not None and item is not None, head
+    return user, item, rating
 
 
-def good(row: list[str], width: int) -> bool:
-    try:
-        value = float(row[2])
-    except (ValueError, IndexError):
+def good(row: list[str], head: list[str]) -> bool:
+    user, item, rating = named_columns(head)
+    if len(row) != len(head) or not row[user] or not row[item]:
         return False
-    finite = math.isfinite(value) and abs(value) < 3.5e38 and "_" not in row[2]
-    return len(row) == width and bool(row[0]) and bool(row[1]) and finite
+    if rating is None:
+        return True
+    try:
+        value = float(row[rating])
+    except ValueError:
+        return False
+    return math.isfinite(value) and abs(value) < 3.5e38 and "_" not in row[rating]
 
 
 @share(0.5)
@@ -98,12 +109,12 @@ def test_spoilt_ratings_to_train_on(trained: Path, data: bytes) -> None:
         assert tried.code == 1 and not tried.stdout, tried
         assert all(error.startswith(f"error: {path}:") for error in tried.errors), tried
         return
-    assert rows is not None and all(good(row, len(rows[0])) for row in rows[1:]), tried
+    assert rows is not None and all(good(row, rows[0]) for row in rows[1:]), tried
     told = re.match(
         rf"data   {re.escape(str(path))} ([\d,]+) ratings · ([\d,]+) users × ([\d,]+)", tried.stdout
     )
     assert told, tried
-    user, item = named_columns(rows[0])
+    user, item, _ = named_columns(rows[0])
     pairs = {(row[user], row[item]) for row in rows[1:]}
     counted = [int(one.replace(",", "")) for one in told.groups()]
     assert counted == [len(pairs), len({u for u, _ in pairs}), len({i for _, i in pairs})], tried
@@ -122,6 +133,6 @@ def test_spoilt_pairs_to_predict(trained: Path, data: bytes) -> None:
         return
     assert rows is not None, answered
     answers = list(csv.DictReader(answered.stdout.splitlines()))
-    user, item = named_columns(rows[0])
+    user, item, _ = named_columns(rows[0])
     assert [[one["user"], one["item"]] for one in answers] == [[row[user], row[item]] for row in rows[1:]]
     assert all(0 <= float(one["rating"]) <= 4 for one in answers)

@@ -103,7 +103,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "sample": Entry(
         "dlkit.verbs.sample",
-        "New examples from a finished run: pictures as PNG, their paths on standard output.",
+        "New examples from a finished run: pictures as PNG with their paths, or text, on standard output.",
         FINISHED,
     ),
     "recommend": Entry(

@@ -17,7 +17,8 @@ def run_folder(run: Path) -> Path:
 
 
 def write_files(pieces: Iterable[File | str], default: Path, output: Path | None) -> None:
-    """Write the files and print their paths, print the lines, in the order in which they come.
+    """Write the files and print their paths, print the lines, in the order in which they come. Where `output`
+    is no folder, lines go there together.
 
     output: a folder (it is made), a name with an ending for a single file, a device or pipe that exists, or
     "-" for standard output; None: `default`, a folder.
@@ -26,9 +27,13 @@ def write_files(pieces: Iterable[File | str], default: Path, output: Path | None
     folder = default if output is None else output
     single = output if output is not None and _names_one(output) else None
     written = 0
+    lines: list[str] = []
     for piece in pieces:
         if isinstance(piece, str):
-            click.echo(piece)
+            if output is None or output.is_dir() or str(output) == "-":
+                click.echo(piece)
+            else:
+                lines.append(f"{piece}\n")
             continue
         if single and written:
             raise UsageError(f"{single} is the name of one file, there are more", where="--output")
@@ -40,6 +45,8 @@ def write_files(pieces: Iterable[File | str], default: Path, output: Path | None
             continue
         _write(path, content)
         click.echo(str(path))
+    if lines and output is not None:
+        _write(output, "".join(lines).encode())
 
 
 def _names_one(output: Path) -> bool:

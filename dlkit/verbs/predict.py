@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dlkit.errors import UsageError
 from dlkit.verbs.files import run_folder, write_files
 from dlkit.verbs.options import RUN, answer_file, device_options, open_to_ask, understood
 
@@ -24,7 +25,7 @@ Examples:
   dlkit predict runs/train-mlp-sine/best.h5 x.csv --mc-samples 200""",
 )
 @RUN
-@click.argument("source", metavar="INPUT")
+@click.argument("source", metavar="[INPUT]", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Not to stdout.")
 @click.option(
     "--mc-samples",
@@ -52,7 +53,14 @@ Examples:
 @click.option(
     "--reconstruct", is_flag=True, help="(vae) A PNG of images beside what the model makes of them, no CSV."
 )
-@click.option("-n", "n", type=click.IntRange(min=1), metavar="N", help="(vae) Images that it shows (64).")
+@click.option(
+    "-n",
+    "n",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="(vae) Images that it shows (64); (rnn) completions (10).",
+)
+@click.option("--complete", metavar="TEXT", help="(rnn) The likeliest ends of the text's last word, no INPUT.")
 @click.option(
     "--beam", type=click.IntRange(1, 1000), metavar="N", help="(seq2seq) Beams; 1: greedy (the recipe's)."
 )
@@ -78,7 +86,7 @@ Examples:
 @device_options
 def command(
     run: Path,
-    source: str,
+    source: str | None,
     output: Path | None,
     gpu: bool,
     device: str | None,
@@ -86,6 +94,8 @@ def command(
     **special: Any,
 ) -> None:
     """Open the run, answer piece by piece, write each piece as it comes."""
+    if source is None and special["complete"] is None:
+        raise UsageError("Missing argument 'INPUT'.", hint="a file of rows, or - for standard input")
     algorithm = open_to_ask(run, gpu, device, threads)
     pieces = algorithm.predict(source, understood(algorithm, "predict", special))
     if special["reconstruct"] or special["attention"]:

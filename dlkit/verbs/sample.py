@@ -7,7 +7,7 @@ import click
 from dlkit.verbs.files import run_folder, write_files
 from dlkit.verbs.options import RUN, device_options, open_to_ask, understood
 
-HELP = "New examples from a finished run: pictures as PNG, their paths on standard output."
+HELP = "New examples from a finished run: pictures as PNG with their paths, or text, on standard output."
 
 
 @click.command(
@@ -18,7 +18,8 @@ Examples:
   dlkit sample runs/vae-vae-mnist -n 100 --seed 7 -o grid.png
   dlkit sample runs/vae-vae-mnist --interpolate -n 8
   dlkit sample runs/vae-vae-mnist --between two.npy
-  dlkit sample runs/vae-2d --manifold""",
+  dlkit sample runs/vae-2d --manifold
+  dlkit sample runs/rnn-novel --prompt "Alice " --temperature 0.7 --length 500""",
 )
 @RUN
 @click.option("-n", "n", type=click.IntRange(min=1), metavar="N", help="How many examples, or rows of them.")
@@ -34,12 +35,25 @@ Examples:
 @click.option(
     "--manifold", is_flag=True, help="(vae) The plane of a 2-d latent space, in steps of probability."
 )
+@click.option("--prompt", metavar="TEXT", help="(rnn) What the text begins with.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    metavar="T",
+    help="(rnn) Draw from p^(1/T): below 1 the likelier symbols more often, 0 the likeliest always (1).",
+)
+@click.option(
+    "--top-k", type=click.IntRange(min=1), metavar="K", help="(rnn) Draw from the K likeliest symbols alone."
+)
+@click.option(
+    "--length", type=click.IntRange(min=1), metavar="N", help="(rnn) Symbols that are drawn (400)."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE|DIR",
-    help="Where pictures go (RUN/sampled).",
+    help="Where pictures go (RUN/sampled), or the file for text (standard output).",
 )
 @device_options
 def command(
@@ -48,7 +62,7 @@ def command(
     gpu: bool,
     device: str | None,
     threads: int | None,
-    **asked: int | bool | str | None,
+    **asked: float | bool | str | None,
 ) -> None:
     """Open the run, draw, write."""
     algorithm = open_to_ask(run, gpu, device, threads)

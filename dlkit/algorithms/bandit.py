@@ -173,7 +173,7 @@ class Bandit(AskedBandit):
 
     # -- model ------------------------------------------------------------------------------------
     def worthwhile_shards(self, threads: int) -> int:
-        """One: between two products of small matrices a decision is Python's, and two threads would take turns.
+        """One: between small matrix products a decision is Python's, and two threads would take turns.
 
         Measured on two cores, 1 and 2 shards: thompson 43 and 16 thousand decisions a second, thompson_linear
         with 118 weights 13 and 6, thompson_dropout 1.6 and 0.8.

@@ -149,6 +149,20 @@ def reversed_digits(folder: Path) -> None:
     text(folder / "reversed-digits.tsv", lines)
 
 
+COMPLETIONS = {
+    "apple": 120, "application": 90, "apply": 45, "append": 30, "appear": 15,
+    "the dog eats dog-food": 60, "the dog eats my-homework": 40,
+}  # fmt: skip
+"""Lines of completions.txt, and how often each stands there."""
+
+
+def completions(folder: Path) -> None:
+    """400 lines in a drawn order, with known shares: what follows "app", and what the dog eats."""
+    rng = np.random.Generator(np.random.PCG64DXSM(5))
+    lines = [line for line, times in COMPLETIONS.items() for _ in range(times)]
+    text(folder / "completions.txt", [lines[k] for k in rng.permutation(len(lines)).tolist()])
+
+
 def text(path: Path, lines: list[str]) -> None:
     """Write lines with LF ends."""
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
@@ -157,5 +171,5 @@ def text(path: Path, lines: list[str]) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
-    for make in (digits, diabetes, sine, golf, spam_table, bars, books, reversed_digits):
+    for make in (digits, diabetes, sine, golf, spam_table, bars, books, reversed_digits, completions):
         make(target)

@@ -122,6 +122,11 @@ COMMANDS: dict[str, Entry] = {
         "What is in a run: layer table, metrics so far, recipe, provenance; pictures of what it has learnt.",
         FINISHED,
     ),
+    "reproduce": Entry(
+        "dlkit.verbs.reproduce",
+        "Train again from a run's recipe and say whether the bytes agree; if not, what differs.",
+        FINISHED,
+    ),
     "data": Entry(
         "dlkit.verbs.data",
         "Data sets that recipes name: list them, fetch one and check it, say where it is.",

@@ -99,6 +99,7 @@ def _run_options() -> list[click.Option]:
         switch("--force", help="Replace what the run directory holds."),
         switch("--print-config", help="Print the resolved recipe and stop."),
         switch("--dry-run", help="Read the data, build the model, describe both; train and write nothing."),
+        Option("--depfile", group=RUN, type=path, metavar="FILE", help="Write the run's inputs for make."),
         switch("-q", "--quiet", help="Only the result line and errors."),
         switch("-v", "--verbose", help="Tell everything worth knowing."),
     ]  # fmt: skip
@@ -144,6 +145,10 @@ def train(name: str, algorithm: type[Algorithm], values: dict[str, Any]) -> None
     from dlkit.training.driver import run
 
     run(algorithm, recipe, options, comm=comm)
+    if values["depfile"] is not None and not options.dry_run and comm.rank == 0:
+        from dlkit.verbs.depfile import write_depfile
+
+        write_depfile(values["depfile"], options.directory, recipe_path)
 
 
 def _refuse_conflicts(values: dict[str, Any]) -> None:

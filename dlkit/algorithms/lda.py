@@ -124,7 +124,8 @@ class LDA(AskedTopics):
                 f"none of {int((found > 0).sum()):,} words is left: {int(rare.sum()):,} are in fewer than "
                 f"{least:,} documents, {int(common.sum()):,} in more than {most:,} of {count:,}"
             )
-            raise DataError(text, where=name, hint="lower text.no_below, or raise text.no_above")
+            hints = ["lower text.no_below"] * bool(rare.any()) + ["raise text.no_above"] * bool(common.any())
+            raise DataError(text, where=name, hint=", ".join(hints))
         if spec.most_words is not None and chosen.sum() > spec.most_words:
             best = np.argsort(-np.where(chosen, found, -1), kind="stable")[: spec.most_words]
             chosen = np.isin(np.arange(words), best)

@@ -62,6 +62,14 @@ def _ratings(folder: Path) -> None:
     (folder / "data.csv").write_text("\n".join(["user,item,rating", *rows]) + "\n", encoding="utf-8")
 
 
+def _pairs(folder: Path) -> None:
+    """83 words of one to five letters, and the same turned round."""
+    rng = np.random.default_rng(9)
+    words = ["".join("abcd"[k] for k in rng.integers(0, 4, n)) for n in rng.integers(1, 6, 83).tolist()]
+    lines = [f"{word}\t{word[::-1]}\n" for word in words]
+    (folder / "data.csv").write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
 def _table(folder: Path, x: np.ndarray, last: list[str]) -> None:
     names = [f"x{j}" for j in range(x.shape[1])] + ["y"]
     rows = [",".join([*(f"{v:.6f}" for v in row), end]) for row, end in zip(x, last, strict=True)]
@@ -134,6 +142,20 @@ shards: 2
 seed: 4
 """
 
+SEQ2SEQ = """\
+command: seq2seq
+data: {{train: data.csv, valid: 10, test: 8}}
+source_words: {{tokens: characters, min_count: 1}}
+target_words: {{tokens: characters, min_count: 1}}
+model: {{embedding: 6, units: 8, {more}}}
+label_smoothing: 0.1
+optimizer: {{name: adam, lr: 0.02, clip: null}}
+epochs: 2
+batch: 20
+shards: 2
+seed: 4
+"""
+
 RUNS = (
     Run(
         "mlp classes",
@@ -184,6 +206,21 @@ RUNS = (
         _images,
     ),
     Run(
+        "seq2seq",
+        "seq2seq",
+        SEQ2SEQ.format(more="attention: general, dropout: 0.2"),
+        _pairs,
+        feeds=False,
+        asks=("evaluate RUN --beam 2", "predict RUN data.csv --n-best 2 --beam 3 -o FILE"),
+    ),
+    Run(
+        "seq2seq lstm",
+        "seq2seq",
+        SEQ2SEQ.format(more="cell: lstm, layers: 2, attention: additive, dropout: 0, combine: false"),
+        _pairs,
+        feeds=False,
+    ),
+    Run(
         "mf svd",
         "mf",
         MF,
@@ -213,6 +250,7 @@ RUNS = (
 
 HOST_ONLY = {
     "bayes-nb": "data: {train: data.csv}",
+    "lda": "data: {train: data.csv}",
 }
 """Commands that have nothing for a GPU to do, with a recipe: --gpu is refused in one line."""
 

@@ -65,4 +65,9 @@ CASES = [
         SLOW_COUNTING,
         asks=[["inspect"], ["predict", "data/golf.csv"], ["recommend", "sunny"]],
     ),
+    Case(
+        ["lda", "recipes/lda-planted.yaml", "--epochs", "12", "--set", "pictures=false", "--valid", "0.2"],
+        SLOW_COUNTING,
+        asks=[["inspect", "--topics"], ["predict", "data/docword.bars.txt"], ["similar", "7"]],
+    ),
 ]

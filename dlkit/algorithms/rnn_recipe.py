@@ -89,9 +89,7 @@ class RNNRecipe(TrainingRecipe):
     carry: bool = Field(
         True, description="The state goes on from one piece of a text to the next; false: it begins at 0."
     )
-    optimizer: OptimizerSpec = Field(
-        AdamSpec(lr=2e-3, clip=5.0), description="How the weights are updated."
-    )
+    optimizer: OptimizerSpec = Field(AdamSpec(lr=2e-3, clip=5.0), description="How the weights are updated.")
     epochs: int = Field(
         10,
         ge=1,

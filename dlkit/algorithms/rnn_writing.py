@@ -125,14 +125,13 @@ def ends(writer: Writer, prompt: str, wanted: int) -> list[End]:
 
 
 def _searched(writer: Writer, start: Position, begun: str, inside: np.ndarray, wanted: int) -> list[End]:
-    """Best first: the likeliest beginnings are taken further until no open one is likelier than what is found.
-    """
+    """Best first: the likeliest beginnings go on until no open one is likelier than what is found."""
     count = 0
     open_: list[tuple[float, int, str, Position]] = [(0.0, 0, "", start)]
     found: list[tuple[float, str]] = []
     while open_ and count < MOST_OPENED:
         worst = sorted(found)[wanted - 1][0] if len(found) >= wanted else np.inf
-        batch = []
+        batch: list[tuple[float, int, str, Position]] = []
         while open_ and len(batch) < OPEN_AT_ONCE and open_[0][0] < worst:
             batch.append(heapq.heappop(open_))
         if not batch:
@@ -146,7 +145,9 @@ def _searched(writer: Writer, start: Position, begun: str, inside: np.ndarray, w
             if len(text) < LONGEST_END:
                 letters = np.flatnonzero(inside & (cost - log_p < worst))
                 letters = letters[np.argsort(-log_p[letters], kind="stable")][: 2 * OPEN_AT_ONCE]
-                chosen += [(cost - log_p[k], text + writer.symbols.texts[k], k, position) for k in letters]
+                chosen += [
+                    (cost - log_p[k], text + writer.symbols.texts[k], k, position) for k in letters.tolist()
+                ]
         chosen = sorted(chosen, key=lambda one: one[0])[: 4 * OPEN_AT_ONCE]
         for (cost, text, _, _), position in zip(chosen, _further(writer, chosen), strict=True):
             count += 1

@@ -25,9 +25,9 @@ def path_loss_reference(
     dh: Any, dz: Any, loss: Any, likeliest: Any,
 ) -> None:  # fmt: skip
     """h: (N, n); w: (K, n); b: (K,); path of symbol v: nodes[starts[v]:starts[v + 1]] int64, branches uint8;
-    labels: (N,) int64, -1 for none; first: (N + 1,) int64, where the path of each row begins in dz (S,): weight
-    times the gradient of each score; dh: (N, n) weight times that of h; loss: (N,) not weighted; likeliest:
-    (N,) uint8, 1 where every branch of the path is the likelier one."""
+    labels: (N,) int64, -1 for none; first: (N + 1,) int64, where the path of each row begins in dz; dz: (S,)
+    weight times the gradient of each score; dh: (N, n) weight times that of h; loss: (N,) not weighted;
+    likeliest: (N,) uint8, 1 where every branch of the path is the likelier one."""
     for i, label in enumerate(labels):
         dh[i], loss[i], likeliest[i] = 0, 0, 0
         if label < 0:
@@ -157,7 +157,7 @@ def _check(
 
 
 def _check_paths(name: str, starts: Any, labels: Any, first: Any, nodes: int, places: int) -> None:
-    if labels.size and not (-1 <= labels.min() and labels.max() < starts.size - 1):
+    if labels.size and not (labels.min() >= -1 and labels.max() < starts.size - 1):
         raise ValueError(f"{name}: labels: expected -1 to {starts.size - 2}")
     if starts[0] != 0 or starts[-1] != nodes or (starts[1:] < starts[:-1]).any():
         raise ValueError(f"{name}: starts: expected to rise from 0 to {nodes}")

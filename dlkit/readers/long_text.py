@@ -9,6 +9,7 @@ import codecs
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO
 
 import numpy as np
@@ -70,15 +71,13 @@ class CodedText:
     # -- bytes to text ----------------------------------------------------------------------------
     def _texts(self, blocks: Iterable[bytes]) -> Iterator[str]:
         """Pieces of text with line feeds alone as line ends, words whole."""
-        line, pending, first = 1, "", True
-        for text in self._decoded(blocks):
-            if first:
-                text, first = text.removeprefix("\ufeff"), False
-            if "\0" in text:
-                line += _line_ends(text[: text.index("\0")])
+        line, pending = 1, ""
+        for piece in self._decoded(blocks):
+            if "\0" in piece:
+                line += _line_ends(piece[: piece.index("\0")])
                 raise DataError("a NUL character; this is no text", where=f"{self.name}:{line}")
-            line += _line_ends(text)
-            text = pending + text
+            line += _line_ends(piece)
+            text = pending + piece
             cut = self._whole(text)
             pending = text[cut:]
             yield text[:cut].replace("\r\n", "\n").replace("\r", "\n")
@@ -95,11 +94,11 @@ class CodedText:
 
     def _decoded(self, blocks: Iterable[bytes]) -> Iterator[str]:
         encoding, line = self.spelling.encoding, 1
-        decoder = codecs.getincrementaldecoder(encoding)()
-        first = True
-        for block in blocks:
-            if first:
-                block, first = without_bom(block, self.name), False
+        decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
+        whole = iter(blocks)
+        head = next(whole, b"")
+        without_bom(head, self.name)  # refuses UTF-16
+        for block in chain([head], whole):
             try:
                 text = decoder.decode(block)
             except UnicodeDecodeError as error:
@@ -140,12 +139,12 @@ class CodedText:
             if self._file is None and self._held > IN_MEMORY:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the text
                 for part in self._parts:
-                    self._file.write(part)
+                    self._file.write(part.tobytes())
                 self._parts = []
             if self._file is None:
                 self._parts.append(codes)
             else:
-                self._file.write(codes)
+                self._file.write(codes.tobytes())
         except OSError as error:
             raise DataError(f"no room for a copy: {error.strerror or error}", where=self.name) from error
 
@@ -158,10 +157,6 @@ class CodedText:
         self._parts = []
 
     # -- codes to numbers -------------------------------------------------------------------------
-    def texts(self) -> list[str]:
-        """The text of every code that may occur; characters that do not occur are among them."""
-        return list(self.words) if self.spelling.cut != "characters" else []
-
     def counts(self, lo: int, hi: int) -> np.ndarray:
         """How often each code stands in codes[lo:hi], int64."""
         size = CODE_POINTS if self.spelling.cut == "characters" else max(len(self.words), 1)

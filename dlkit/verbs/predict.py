@@ -60,7 +60,9 @@ Examples:
     metavar="N",
     help="(vae) Images that it shows (64); (rnn) completions (10).",
 )
-@click.option("--complete", metavar="TEXT", help="(rnn) The likeliest ends of the text's last word, no INPUT.")
+@click.option(
+    "--complete", metavar="TEXT", help="(rnn) The likeliest ends of the text's last word, no INPUT."
+)
 @click.option(
     "--beam", type=click.IntRange(1, 1000), metavar="N", help="(seq2seq) Beams; 1: greedy (the recipe's)."
 )

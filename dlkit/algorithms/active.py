@@ -99,6 +99,8 @@ class Active(Algorithm):
             )  # fmt: skip
 
     def inputs(self) -> list[Path]:
+        if not hasattr(self, "learner"):
+            return list(self.answering.inputs())
         learner = self.learner
         return learner.model.inputs() if isinstance(learner, BayesLearner) else self.read.files
 

@@ -151,9 +151,7 @@ def read_decisions(
     if spec.baskets is True or (spec.baskets == "auto" and _is_basket_file(found.path)):
         return _baskets(spec, found, on_bad_row, named_classes)
     files: list[Path] = []
-    how = How(header=spec.header, delimiter=spec.delimiter, on_bad_row=on_bad_row, as_text=True,
-              need_labels=False, labels_welcome=True, label_is_column=True)  # fmt: skip
-    table = load(found.path, how, files)
+    table = load(found.path, _how(spec, on_bad_row, log=spec.kind == "log"), files)
     if not isinstance(table, Table):
         raise DataError("expected a table of arms, of rows with a class, or a log", where=table.name)
     kind = kind_of(spec, table)
@@ -165,6 +163,20 @@ def read_decisions(
         what = read_log(spec, table, on_bad_row)
     notes = [] if spec.kind != "auto" else [f"kind: {kind}"]
     return Decisions(table.name, what, files, found.written, notes)
+
+
+def _how(spec: DecisionSpec, on_bad_row: OnBadRow, *, log: bool) -> How:
+    """How a table is read, as text; a log whose columns go by names has a header, even one of numbers."""
+    named = log and isinstance(spec.action, str)
+    return How(
+        header=True if named else spec.header if not log or spec.kind == "log" else "auto",
+        delimiter=spec.delimiter if not log or spec.kind == "log" else None,
+        on_bad_row=on_bad_row,
+        as_text=True,
+        need_labels=False,
+        labels_welcome=True,
+        label_is_column=True,
+    )
 
 
 def _is_basket_file(path: Path) -> bool:
@@ -347,6 +359,5 @@ def read_log_file(
     source: str, spec: DecisionSpec, on_bad_row: OnBadRow, arms: list[str], form: ContextForm
 ) -> Log:
     """A log for a trained policy. Raises DataError with file:line."""
-    how = How(header=spec.header if spec.kind == "log" else "auto", on_bad_row=on_bad_row, as_text=True,
-              need_labels=False, labels_welcome=True, label_is_column=True)  # fmt: skip
-    return read_log(spec, load(resolve_path(source).path, how, []), on_bad_row, arms=arms, form=form)
+    table = load(resolve_path(source).path, _how(spec, on_bad_row, log=True), [])
+    return read_log(spec, table, on_bad_row, arms=arms, form=form)

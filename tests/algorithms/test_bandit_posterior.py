@@ -40,7 +40,7 @@ def test_rank_one_updates_end_at_the_ridge_solution(n: int, d: int) -> None:
 
 
 def test_covariance_stays_positive_definite_where_its_numbers_span_fifteen_digits() -> None:
-    """The plain rank-1 formula V - V x x'V / (1 + x'Vx) goes below zero here."""
+    """The plain rank-1 formula V - V x x'V / (1 + x'Vx) ends at a singular matrix here."""
     posterior = LinearPosterior(1, 2, precision=1e-6)
     for k in range(200):
         posterior.update(np.array([1e6, 1e6 + (k % 2)]), 0, 1.0)

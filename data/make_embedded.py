@@ -150,14 +150,14 @@ def reversed_digits(folder: Path) -> None:
 
 
 COMPLETIONS = {
-    "apple": 120, "application": 90, "apply": 45, "append": 30, "appear": 15,
-    "the dog eats dog-food": 60, "the dog eats my-homework": 40,
+    "apple": 600, "application": 450, "apply": 225, "append": 150, "appear": 75,
+    "the dog eats dog-food": 300, "the dog eats my-homework": 200,
 }  # fmt: skip
 """Lines of completions.txt, and how often each stands there."""
 
 
 def completions(folder: Path) -> None:
-    """400 lines in a drawn order, with known shares: what follows "app", and what the dog eats."""
+    """2,000 lines in a drawn order, with known shares: what follows "app", and what the dog eats."""
     rng = np.random.Generator(np.random.PCG64DXSM(5))
     lines = [line for line, times in COMPLETIONS.items() for _ in range(times)]
     text(folder / "completions.txt", [lines[k] for k in rng.permutation(len(lines)).tolist()])

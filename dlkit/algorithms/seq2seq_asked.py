@@ -177,10 +177,14 @@ class AskedTranslator(PairTraining):
         return found
 
     def _pictured(self, lines: Sequence[SourceLine], found: list[list[Translation]]) -> Iterator[File | str]:
-        from dlkit.pictures.alignment import alignment_png, missing_font
+        from dlkit.pictures.alignment import alignment_png
+        from dlkit.pictures.figures import available as drawable
+        from dlkit.pictures.figures import missing_font
 
-        missing = missing_font([w for best in found for one in best[:1] for w in (*one.source, *one.words)])
-        if missing:
+        if not drawable():
+            raise UsageError("--attention needs matplotlib", hint="pip install 'dlkit[report]'")
+        words = "".join(w for best in found for one in best[:1] for w in (*one.source, *one.words))
+        if missing := missing_font(words):
             self.context.log(missing)
         for line, best in zip(lines, found, strict=True):
             if best and best[0].words:

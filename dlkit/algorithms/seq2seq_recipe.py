@@ -85,6 +85,11 @@ class Seq2SeqRecipe(TrainingRecipe):
         "drawn for each word.",
         json_schema_extra={"aka": ["teacher_forcing_ratio"]},
     )
+    mean_over: Literal["words", "pairs"] = Field(
+        "words",
+        description="What the loss of a step is the mean over: words; pairs: each the sum over its words.",
+        json_schema_extra={"aka": ["reduction"]},
+    )
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Share of the target spread evenly over the vocabulary."
     )

@@ -2,7 +2,8 @@
 
 A beam search keeps the `beam` likeliest beginnings of each sentence. Hypotheses that have ended are compared
 by log p / lp(length), lp(n) = ((5 + n)/6)^alpha (Wu et al. 2016, eq. 14, without coverage); a sentence is
-done when `beam` of them have ended, or at the limit of its length.
+done when `beam` of them have ended that are no worse than any beginning is so far, or at the limit of its
+length.
 """
 
 from collections.abc import Iterator
@@ -198,8 +199,15 @@ class _Tree:
                 if self.log_p[k] > -np.inf:
                     self._end(k, float(self.log_p[k]), ended=False)
             self.done = True
-        self.done |= len(self.ended) >= beam
+        self.done |= self._settled()
         return parents[goes_on]
+
+    def _settled(self) -> bool:
+        """Whether `beam` hypotheses have ended with scores that no beginning has now."""
+        if len(self.ended) < self.beam:
+            return False
+        worst = sorted((h.score for h in self.ended), reverse=True)[self.beam - 1]
+        return worst >= float(self.log_p.max()) / penalty(len(self.words), self.alpha)
 
     def _end(self, k: int, log_p: float, *, ended: bool) -> None:
         """Beam k of the step before (`ended`: its </s> is not stored) or of this one becomes a hypothesis."""

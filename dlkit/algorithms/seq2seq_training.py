@@ -171,12 +171,13 @@ class PairTraining(Algorithm):
         several = self.context.comm.size > 1
         sums = self.context.backend.zeros(self.sums.shape, np.float64) if several else self.sums
         true = self._truths(pairs, len(batch.before), position)
+        weight = 1 / (words if self.recipe.mean_over == "words" else pairs)
 
         def loss(tape: Tape, shard: int, rows: slice) -> Any:
             part = batch.part(rows)
             if true is not None:
                 part = part._replace(before=self.fed(part, true[:, rows], shard))
-            total, measures = self.pair_loss(tape, part, 1 / words, self.recipe.label_smoothing)
+            total, measures = self.pair_loss(tape, part, weight, self.recipe.label_smoothing)
             for k, values in enumerate(measures):
                 sums[shard, k] += values.sum(dtype=np.float64)
             return total, None
@@ -191,7 +192,7 @@ class PairTraining(Algorithm):
         if several:
             self.sums[0] += self.context.backend.asarray(self.step.tally, np.float64)
         self.words_seen += words
-        return mean
+        return None if mean is None else mean / (weight * words)
 
     def pair_loss(
         self, tape: Tape, batch: Batch, weight: float, smoothing: float

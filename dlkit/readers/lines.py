@@ -98,7 +98,7 @@ def read_piece(raw: bytes, name: str, number: int, rules: LineRules, faults: dic
             raise
         if raw.find(b"\n") in (-1, len(raw) - 1):
             faults[number] = error.problems[0].text
-            return b"\n" if raw.endswith(b"\n") else b""
+            return b"\n"  # also where the file ends without one: an empty piece would be no line
     *lines, last = raw.split(b"\n")
     lines = [line + b"\n" for line in lines] + ([last] if last else [])
     return b"".join(read_piece(line, name, number + k, rules, faults) for k, line in enumerate(lines))

@@ -51,6 +51,10 @@ CASES = [
         asks=[["inspect"], ["evaluate", "-n", "200"]],
     ),
     Case(
+        ["seq2seq", "recipes/seq2seq-reverse.yaml", "--epochs", "3", "--valid", "50", "--test", "50"],
+        asks=[["inspect"], ["predict", "data/golf.csv"], ["evaluate"]],
+    ),
+    Case(
         ["bayes-nb", "data/digits.csv", "--test", "0.2"],
         SLOW_COUNTING,
         asks=[["inspect"], ["predict", "data/digits.csv"], ["evaluate"]],

@@ -1,4 +1,4 @@
-"""Attention and the loss over words against PyTorch's (torch_attention_golden.json): values, all gradients."""
+"""Attention and the loss over words against PyTorch (torch_attention_golden.json): values, all gradients."""
 
 import json
 from pathlib import Path

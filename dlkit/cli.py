@@ -122,6 +122,7 @@ COMMANDS: dict[str, Entry] = {
         "What is in a run: layer table, metrics so far, recipe, provenance; pictures of what it has learnt.",
         FINISHED,
     ),
+    "plot": Entry("dlkit.verbs.plot", "Curves of one or several runs' metrics as PNG, SVG or PDF.", FINISHED),
     "reproduce": Entry(
         "dlkit.verbs.reproduce",
         "Train again from a run's recipe and say whether the bytes agree; if not, what differs.",

@@ -168,6 +168,7 @@ class TrainingLoop:
         self.directory.write(METRICS, self.record.table.to_csv())
         for name, content in self.algorithm.previews():
             self.directory.write(name, content)
+        self.directory.saved()
         self.pace.saved(began)
         self.display.detail(f"saved {self.directory.path / CHECKPOINT}")
 

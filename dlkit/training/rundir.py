@@ -6,11 +6,13 @@ import fcntl
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from dlkit.errors import DataError, UsageError, UserError
+from dlkit.training import set_aside
 
 RECIPE, METRICS, TIMING, SUMMARY = "recipe.yaml", "metrics.csv", "timing.csv", "summary.json"
 CHECKPOINT, BEST, ENVIRONMENT = "checkpoint.h5", "best.h5", "environment.json"
@@ -67,7 +69,8 @@ class RunDirectory:
     """A directory that one run writes to.
 
     `check` is called before the data are read and changes nothing; `begin` once the new run has read its
-    data and built its model: it makes and locks the directory and, with `force`, removes the old results.
+    data and built its model: it makes and locks the directory and, with `force`, puts the old results aside.
+    `saved` removes them; a run that ends with an error before that gets them back.
     With `writes=False` (every rank but the first of an MPI run) nothing is ever written or locked.
     """
 
@@ -86,7 +89,11 @@ class RunDirectory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.release()
+        try:
+            if self._descriptor is not None and self.path.is_dir():
+                self._recover() if error else self.saved()
+        finally:
+            self.release()
 
     # -- opening --------------------------------------------------------------------------------
     def check(self) -> None:
@@ -100,6 +107,8 @@ class RunDirectory:
             raise UserError(f"{self.path} is a file, not a run directory")
         self._lock()
         try:
+            if self.writes:
+                self._recover()
             self._refuse_results()
             if self.writes and not os.access(self.path, os.W_OK | os.X_OK):
                 raise UserError(f"cannot write {self.path}: the directory is not writable")
@@ -108,7 +117,7 @@ class RunDirectory:
             raise
 
     def begin(self) -> None:
-        """Make, lock and (force) clear the directory. Raises UserError."""
+        """Make, lock and (force) empty the directory. Raises UserError."""
         if not self.writes:
             return
         try:
@@ -117,8 +126,8 @@ class RunDirectory:
             raise cannot("make", self.path, error) from error
         self._lock()
         self._refuse_results()
-        if self.force:
-            self._clear()
+        if self.force and self.entries():
+            self._aside(lambda path: set_aside.move_out(path, self.known_files()))
 
     def release(self) -> None:
         """Let another writer in."""
@@ -153,25 +162,36 @@ class RunDirectory:
             flag = "--force replaces" if self.force else "--resume goes on with"
             raise UserError(f"{self.path} is not a run directory; {flag} nothing but a run")
 
-    def _clear(self) -> None:
-        """Remove what an earlier run left: its summary first, so that none stands over half a run."""
-        artifacts = self.known_artifacts()
-        members = [folder for folder in self.path.iterdir() if folder.is_dir() and _is_run(folder)]
+    def saved(self) -> None:
+        """The new run can be gone on with: from here on it stands for what it replaces."""
+        if self.writes:
+            self._aside(set_aside.discard)
+
+    def _aside(self, act: Callable[[Path], object]) -> None:
         try:
-            for name in (SUMMARY, *artifacts, *OURS):
-                (self.path / name).unlink(missing_ok=True)
-            folders = {parent for name in artifacts for parent in Path(name).parents if parent != Path()}
-            for folder in sorted(folders, key=lambda one: -len(one.parts)):
-                with contextlib.suppress(OSError):  # something of the user's lies in it
-                    (self.path / folder).rmdir()
-            for stale in self.path.glob(".*.tmp"):
-                stale.unlink()
-            for member in members:
-                RunDirectory(member)._clear()
-                with contextlib.suppress(OSError):
-                    member.rmdir()
+            act(self.path)
         except OSError as error:
             raise cannot("clear", self.path, error) from error
+
+    def _recover(self) -> None:
+        """Earlier results that a run left aside, which was killed or fails now: back, or gone if it saved."""
+        if (self.path / set_aside.EARLIER).is_dir() and self._any_checkpoint():
+            self._aside(set_aside.discard)
+        else:
+            self._aside(lambda path: set_aside.put_back(path, self.known_files))
+
+    def _any_checkpoint(self) -> bool:
+        found = (one.relative_to(self.path) for one in self.path.rglob(CHECKPOINT))
+        return any(not set(one.parts) & {set_aside.EARLIER, set_aside.MOVING} for one in found)
+
+    def known_files(self) -> list[str]:
+        """What a run left here, its summary first, so that none stands over half a run; then its members'."""
+        names = [SUMMARY, *self.known_artifacts(), *OURS]
+        names += [one.name for one in self.path.glob(".*.tmp")]
+        for folder in sorted(self.path.iterdir()):
+            if folder.is_dir() and not folder.name.startswith(".") and _is_run(folder):
+                names += [f"{folder.name}/{name}" for name in RunDirectory(folder).known_files()]
+        return names
 
     def known_artifacts(self) -> list[str]:
         """Artifacts of the run in the directory as its environment.json lists them; none outside it."""
@@ -191,7 +211,10 @@ class RunDirectory:
             return []
         except OSError as error:
             raise cannot("read", self.path, error) from error
-        return sorted(name for name in names if not (name.startswith(".") and name.endswith(".tmp")))
+        hidden = {set_aside.EARLIER, set_aside.MOVING}
+        return sorted(
+            name for name in names if name not in hidden and not (name[0] == "." and name.endswith(".tmp"))
+        )
 
     def is_run(self) -> bool:
         """Whether the directory holds (part of) a run."""

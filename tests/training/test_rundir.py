@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -79,6 +80,89 @@ def test_force_removes_results_and_nothing_else(tmp_path: Path) -> None:
         directory.begin()
     assert [p.name for p in run.iterdir()] == ["notes.txt"]
     assert (tmp_path / "outside.txt").exists()
+
+
+FILES = (
+    "recipe.yaml",
+    "summary.json",
+    "checkpoint.h5",
+    "samples/1.png",
+    "fold-1/recipe.yaml",
+    "fold-1/notes.txt",
+)
+
+
+def earlier(run: Path) -> dict[str, str]:
+    """A run of some files, with one of the user's in a member's folder."""
+    for name in FILES:
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(f"old {name}")
+    (run / "environment.json").write_text(json.dumps({"artifacts": ["samples/1.png"]}))
+    return files(run)
+
+
+def files(run: Path) -> dict[str, str]:
+    return {str(p.relative_to(run)): p.read_text() for p in sorted(run.rglob("*")) if p.is_file()}
+
+
+def begun(run: Path) -> RunDirectory:
+    directory = RunDirectory(run, force=True)
+    directory.check()
+    directory.begin()
+    directory.write("recipe.yaml", "new")
+    directory.write("fold-1/recipe.yaml", "new")
+    return directory
+
+
+def test_a_run_that_fails_before_it_saves_gives_back_what_it_was_to_replace(tmp_path: Path) -> None:
+    before = earlier(tmp_path / "r")
+    with pytest.raises(UserError, match="too much"), begun(tmp_path / "r") as directory:
+        assert directory.entries() == ["fold-1", "recipe.yaml"]
+        raise UserError("too much")
+    assert files(tmp_path / "r") == before
+
+
+def test_a_run_that_has_saved_replaces(tmp_path: Path) -> None:
+    earlier(tmp_path / "r")
+    with pytest.raises(UserError, match="full"), begun(tmp_path / "r") as directory:
+        directory.write("checkpoint.h5", "new")
+        directory.saved()
+        raise UserError("full")
+    new = dict.fromkeys(("checkpoint.h5", "fold-1/recipe.yaml", "recipe.yaml"), "new")
+    assert files(tmp_path / "r") == new | {"fold-1/notes.txt": "old fold-1/notes.txt"}
+
+
+@pytest.mark.parametrize("options", [{"force": True}, {"resume": True}], ids=str)
+def test_killed_while_earlier_results_lay_aside(
+    tmp_path: Path, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every file that moves out, before the first save, and at every file that moves back."""
+    before, moves = earlier(tmp_path / "r"), 0
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    for moves in range(20):
+        left = moves
+        directory = RunDirectory(tmp_path / "r", force=True)
+        directory.check()
+        with contextlib.suppress(KeyboardInterrupt):
+            directory.begin()
+            directory.write("recipe.yaml", "new")
+        directory.release()  # as a kill does
+        left = moves
+        with contextlib.suppress(KeyboardInterrupt), RunDirectory(tmp_path / "r", **options) as again:
+            again.check()
+        left = 1000
+        with RunDirectory(tmp_path / "r", **options) as again:
+            again.check()
+        assert files(tmp_path / "r") == before, moves
 
 
 def test_one_writer(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class JudgedSequences(Algorithm):
         comm, team, backend = self.context.comm, self.context.team, self.context.backend
         share = shard_rows(streams.count, comm.size, comm.rank)
         carried = CarriedStates(self.network, backend, streams.count)
-        totals = np.zeros((team.shards, SUMS))
+        sums = backend.zeros((team.shards, SUMS), np.float64)
 
         def work(s: int) -> None:
             mine = shard_rows(share.stop - share.start, team.shards, s)
@@ -106,11 +106,12 @@ class JudgedSequences(Algorithm):
                 with np.errstate(all="ignore"):  # figures that are not finite are told as such
                     states = carried.rows(at)
                     _, measures, last = foretell(self.network, tape, part(window, at), states, 1.0)
-                    totals[s] += [float(backend.to_host(m.sum(dtype=np.float64))) for m in measures]
+                    for k, values in enumerate(measures):
+                        sums[s, k] += values.sum(dtype=np.float64)
                 carried.take(at, last)
 
         team.map(work)
-        nll, correct = np.sum(comm.gather(totals.sum(0)), axis=0).tolist()
+        nll, correct = np.sum(comm.gather(backend.to_host(sums).sum(0)), axis=0).tolist()
         return nll, correct
 
     def _judge_sequences(self, data: Sequences) -> tuple[float, float]:

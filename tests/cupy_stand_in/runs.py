@@ -71,6 +71,24 @@ def _pairs(folder: Path) -> None:
     (folder / "data.csv").write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
+def _text(folder: Path) -> None:
+    """90 lines of words that count up and down: a text of which the next symbol can be told."""
+    rng = np.random.default_rng(10)
+    starts = rng.integers(0, 6, 90).tolist()
+    lines = [" ".join("abcdefgh"[k : k + 3][:: 1 - 2 * (k % 2)]) for k in starts]
+    (folder / "data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def _labelled_lines(folder: Path) -> None:
+    """83 lines of one to nine words, with the kind of their first one."""
+    rng = np.random.default_rng(11)
+    lines = []
+    for n in rng.integers(1, 10, 83).tolist():
+        words = rng.choice(["ab", "ba", "ca", "da ad", "ea"], n).tolist()
+        lines.append(f"{'first' if words[0] in ('ab', 'ba') else 'other'}\t{' '.join([*words, 'z z'])}\n")
+    (folder / "data.csv").write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
 def _table(folder: Path, x: np.ndarray, last: list[str]) -> None:
     names = [f"x{j}" for j in range(x.shape[1])] + ["y"]
     rows = [",".join([*(f"{v:.6f}" for v in row), end]) for row, end in zip(x, last, strict=True)]
@@ -157,6 +175,19 @@ shards: 2
 seed: 4
 """
 
+RNN = """\
+command: rnn
+data: {{train: data.csv, valid: 0.2, test: 0.1{data}}}
+task: {task}
+model: {{embedding: 6, units: 8, {more}}}
+steps: 5
+optimizer: {{name: adam, lr: 0.02, clip: null}}
+epochs: 2
+batch: {batch}
+shards: 2
+seed: 4
+"""
+
 RUNS = (
     Run(
         "mlp classes",
@@ -219,6 +250,42 @@ RUNS = (
         "seq2seq",
         SEQ2SEQ.format(more="cell: lstm, layers: 2, attention: additive, dropout: 0, combine: false"),
         _pairs,
+        feeds=False,
+        asks=("evaluate RUN data.csv",),
+    ),
+    Run(
+        "rnn lstm",
+        "rnn",
+        RNN.format(data="", task="language", more="layers: 2, dropout: 0.2, by_rows: false", batch=6),
+        _text,
+        ("batch=8", "batch=2"),
+        feeds=False,
+        asks=("evaluate RUN data.csv", "predict RUN --complete a"),
+    ),
+    Run(
+        "rnn words",
+        "rnn",
+        RNN.format(
+            data=", tokens: words, min_count: 1",
+            task="language",
+            batch=6,
+            more="cell: gru, output: hierarchical, by_rows: true, variational: true, recurrent_dropout: 0.2",
+        ),
+        _text,
+        ("batch=8", "batch=2"),
+        feeds=False,
+        asks=("evaluate RUN data.csv",),
+    ),
+    Run(
+        "rnn classes",
+        "rnn",
+        RNN.format(
+            data=", tokens: words, min_count: 1",
+            task="classification",
+            batch=20,
+            more="cell: tanh, bidirectional: true, by_rows: true",
+        ),
+        _labelled_lines,
         feeds=False,
         asks=("evaluate RUN data.csv",),
     ),

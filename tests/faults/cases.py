@@ -55,6 +55,10 @@ CASES = [
         asks=[["inspect"], ["predict", "data/golf.csv"], ["evaluate"]],
     ),
     Case(
+        ["rnn", "data/alice.txt", "--valid", "0.1", "--test", "0.1", "--epochs", "4", "--units", "64"],
+        asks=[["inspect"], ["predict", "data/golf.csv"], ["evaluate"], ["sample", "--length", "20"]],
+    ),
+    Case(
         ["bayes-nb", "data/digits.csv", "--test", "0.2"],
         SLOW_COUNTING,
         asks=[["inspect"], ["predict", "data/digits.csv"], ["evaluate"]],

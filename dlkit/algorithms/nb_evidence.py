@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.algorithms.nb_table import Columns, Rows, TableCounts, TableSource
+from dlkit.algorithms.nb_columns import Columns, Rows, TableCounts
+from dlkit.algorithms.nb_table import TableSource
 from dlkit.algorithms.nb_text import ChunkCounter, TextModel, TextScores, WordCounts
 from dlkit.algorithms.protocol import Tree
 from dlkit.errors import UsageError

@@ -168,8 +168,47 @@ def text(path: Path, lines: list[str]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
+DOG = """\
+立っている・お手! お手 立っている・お手! 1 -0.1
+立っている・お手! お座り 座っている・お手! 0.9 0
+立っている・お手! お座り 立っている・お手! 0.1 0
+立っている・お手! 伏せ 伏せている・お手! 1 -0.5
+立っている・お手! 何もしない 立っている・お手! 1 -0.1
+立っている・お座り! お手 立っている・お座り! 1 -0.1
+立っている・お座り! お座り おやつ 0.9 1
+立っている・お座り! お座り 立っている・お座り! 0.1 0
+立っている・お座り! 伏せ 伏せている・お座り! 1 -0.5
+立っている・お座り! 何もしない 立っている・お座り! 1 -0.1
+座っている・お手! お手 おやつ 0.8 1
+座っている・お手! お手 座っている・お手! 0.2 0
+座っている・お手! お座り 座っている・お手! 1 -0.1
+座っている・お手! 伏せ 伏せている・お手! 1 -0.5
+座っている・お手! 何もしない 座っている・お手! 1 -0.1
+座っている・お座り! お手 座っている・お座り! 1 -0.5
+座っている・お座り! お座り おやつ 1 1
+座っている・お座り! 伏せ 伏せている・お座り! 1 -0.5
+座っている・お座り! 何もしない 座っている・お座り! 1 -0.1
+伏せている・お手! お手 伏せている・お手! 1 -0.5
+伏せている・お手! お座り 座っている・お手! 0.9 0
+伏せている・お手! お座り 伏せている・お手! 0.1 0
+伏せている・お手! 伏せ 伏せている・お手! 1 -0.5
+伏せている・お手! 何もしない 伏せている・お手! 1 -0.1
+伏せている・お座り! お手 伏せている・お座り! 1 -0.5
+伏せている・お座り! お座り おやつ 0.9 1
+伏せている・お座り! お座り 伏せている・お座り! 0.1 0
+伏せている・お座り! 伏せ 伏せている・お座り! 1 -0.5
+伏せている・お座り! 何もしない 伏せている・お座り! 1 -0.1"""
+
+
+def dog_trick(folder: Path) -> None:
+    """What follows from what a dog does, by its posture and by what its owner calls."""
+    header = ["state", "action", "next", "probability", "reward"]
+    write(folder / "dog-trick.csv", header, [line.split() for line in DOG.splitlines()])
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
-    for make in (digits, diabetes, sine, golf, spam_table, bars, books, reversed_digits, completions):
+    makers = (digits, diabetes, sine, golf, spam_table, bars, books, reversed_digits, completions, dog_trick)
+    for make in makers:
         make(target)

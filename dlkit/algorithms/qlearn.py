@@ -4,8 +4,8 @@
 
 The table begins with zeros. In each step of an episode the agent takes the action of the largest value or,
 with probability epsilon, any; the reward and the best value of where it got to move the entry of what it did.
-The recipe, a map first of all, is in qlearn_recipe.py; agents with a table are in qlearn_table.py, with a network
-in qlearn_deep.py; the exact answers in qlearn_exact.py; docs/qlearn.md has the mathematics.
+The recipe, a map first of all, is in qlearn_recipe.py; agents with a table are in qlearn_table.py, with a
+network in qlearn_deep.py; the exact answers in qlearn_exact.py; docs/qlearn.md has the mathematics.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -2,10 +2,10 @@
 
     y = r + gamma max_a' Q(s', a'; theta-)       loss = huber(y - Q(s, a; theta))
 
-theta- is the target network, renewed now and then from theta; double_q lets theta choose the action that theta-
-judges (van Hasselt et al. 2016). Actors play side by side and put their steps into the replay, from which
-each update draws a batch. Everything, the world included, lies where the network does: the host only draws
-numbers, from the streams "act" and "replay" at (agent, epoch, step), and never waits for a step.
+theta- is the target network, renewed now and then from theta; double_q lets theta choose the action that
+theta- judges (van Hasselt et al. 2016). Actors play side by side and put their steps into the replay, from
+which each update draws a batch. Everything, the world included, lies where the network does: the host only
+draws numbers, from the streams "act" and "replay" at (agent, epoch, step), and never waits for a step.
 """
 
 import math

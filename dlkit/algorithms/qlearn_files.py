@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlkit.algorithms.qlearn_exact import Optimum
-from dlkit.algorithms.qlearn_world import World
+from dlkit.algorithms.qlearn_world import World, reached
 from dlkit.pictures import figures
 from dlkit.training.metrics import to_csv
 
@@ -97,8 +97,11 @@ def policy_picture(view: View) -> bytes | None:
         return decisions.value_table(world.by_action(view.q)[shown], names, world.actions)
     if sum(map(len, layout.rows)) > MOST_CELLS:
         return None
-    live = np.flatnonzero(world.choices)
+    live = np.flatnonzero((world.choices > 0) & reached(world))
+    panels = np.unique(layout.places[live, 0])  # panels that no start leads to show nothing
     places = layout.places[live]
+    places = np.column_stack([np.searchsorted(panels, places[:, 0]), places[:, 1:]])
+    titles = [layout.panels[k] for k in panels.tolist()]
 
     def side(title: str, actions: np.ndarray, values: np.ndarray) -> decisions.Side:
         marks = [layout.arrows.get(name, name[:1]) for name in
@@ -109,4 +112,4 @@ def policy_picture(view: View) -> bytes | None:
     sides = [learnt]
     if view.best is not None:
         sides.append(side("exact", view.best.policy[live], view.best.v[live]))
-    return decisions.maps(layout.rows, layout.panels, places, sides)
+    return decisions.maps(layout.rows, titles, places, sides)

@@ -58,6 +58,10 @@ class Grid:
             return Kind(self.pit, ENDS)
         return self.cells.get(symbol, Kind())
 
+    def is_state(self, symbol: str) -> bool:
+        """Whether the agent can be there: not in a wall, nor where it is sent back from."""
+        return symbol != grids.WALL and not self.kind(symbol).restart
+
 
 def faults_of(grid: Grid) -> list[TextFault]:
     """What is wrong with the map: by itself, and a goal that no start leads to."""
@@ -83,9 +87,9 @@ def faults_of(grid: Grid) -> list[TextFault]:
 
 
 def build(grid: Grid) -> World:
-    """The world of a map without faults. States are its cells without walls, row by row."""
+    """The world of a map without faults. States are the cells where one can be, row by row."""
     rows = grids.rows_of(grid.map)
-    cells = [(r, c) for r, row in enumerate(rows) for c, one in enumerate(row) if one != grids.WALL]
+    cells = [(r, c) for r, row in enumerate(rows) for c, one in enumerate(row) if grid.is_state(one)]
     number = {cell: s for s, cell in enumerate(cells)}
     starts = np.array([number[r, c] for r, c in cells if rows[r][c] == grids.START], np.int32)
     moves = FOUR if grid.moves == 4 else EIGHT

@@ -34,11 +34,10 @@ def rolled_out(world: World, q: np.ndarray, episodes: int, horizon: int, streams
     """Episodes of the policy that is greedy for q (S, A): the kernel of learning with rate 0."""
     table = world.table
     assert table is not None
-    nothing = np.zeros((0, *world.size))
     returns, lengths = np.empty((1, episodes)), np.empty((1, episodes), np.int32)
     endings, zeros = np.empty((1, episodes), np.uint8), np.zeros(episodes)
     td_episodes(
-        np.ascontiguousarray(q[None]), nothing, nothing.astype(np.int32), world.choices, table.first,
+        np.ascontiguousarray(q[None, None]), np.zeros((0, *world.size), np.int32), world.choices, table.first,
         table.following, table.cumulative, table.rewards, table.ends, world.starts, world.start_cumulative,
         np.array([_key(streams)]), 0, zeros, zeros, 0.0, 1.0, horizon, Q_LEARNING, 0, returns, lengths,
         endings,

@@ -33,11 +33,9 @@ class SteppedAgents(Agents):
     ) -> None:
         super().__init__(recipe, world, horizon, context)
         self.method = METHODS[recipe.method]
-        shape = (self.count, *world.size)
-        double = self.method == DOUBLE_Q
-        self.tables = np.full(shape, recipe.function.initial / (2 if double else 1))
-        self.others = self.tables.copy() if double else self.tables[:0].copy()
-        self.visits = np.zeros(shape if recipe.alpha.half else (0, *world.size), np.int32)
+        tables = 2 if self.method == DOUBLE_Q else 1
+        self.tables = np.full((self.count, tables, *world.size), recipe.function.initial / tables)
+        self.visits = np.zeros((self.count if recipe.alpha.half else 0, *world.size), np.int32)
         self.keys = [int(key) & MASK for key in agent_keys(context.streams, self.count)]
         self.sums = np.zeros((self.count, len(SUMS)))
         self.played = 0
@@ -84,11 +82,11 @@ class SteppedAgents(Agents):
             observation, reward, ended, cut, _ = env.step(a)
             after, total, a2, ahead = state_number(observation, sizes), total + float(reward), -1, 0.0
             coin = chance.draw(key, 3 * t + 2) & 1 if self.method == DOUBLE_Q else 0
-            mine, yours = self._pair(k, coin)
+            mine, judge = self.tables[k, coin], self.tables[k, len(self.tables[k]) - 1 - coin]
             if not ended:
                 a2 = self._action(k, after, key, t + 1) if self.method == SARSA else -1
                 n = self.world.size[1]
-                ahead = bootstrap(self.method, mine[after], yours[after], n, self.epsilon, a2)
+                ahead = bootstrap(self.method, mine[after], judge[after], n, self.epsilon, a2)
             rate = self.alpha
             if recipe.alpha.half:
                 rate = rate_of(rate, recipe.alpha.half, int(self.visits[k, s, a]))
@@ -99,14 +97,8 @@ class SteppedAgents(Agents):
                 return total, t, bool(ended and reward > 0)
         return total, t, False
 
-    def _pair(self, k: int, coin: int) -> tuple[np.ndarray, np.ndarray]:
-        """The table that is updated and the one that judges."""
-        if self.method != DOUBLE_Q:
-            return self.tables[k], self.tables[k]
-        return (self.others[k], self.tables[k]) if coin else (self.tables[k], self.others[k])
-
     def _action(self, k: int, s: int, key: int, t: int) -> int:
-        values = self.tables[k, s] + self.others[k, s] if self.method == DOUBLE_Q else self.tables[k, s]
+        values = self.tables[k, :, s].sum(axis=0)
         bits, coin = chance.draw(key, 3 * t + 1), chance.draw(key, 3 * t + 3)
         ties = int(self.recipe.function.ties == "random")
         return epsilon_greedy(values, self.world.size[1], self.epsilon, bits, coin, ties)
@@ -119,15 +111,15 @@ class SteppedAgents(Agents):
         return figures | {"epsilon": self.epsilon, "alpha": self.alpha}
 
     def q(self) -> np.ndarray:
-        return self.tables + self.others if self.method == DOUBLE_Q else self.tables.copy()
+        return self.tables.sum(axis=1)
 
     # -- state ------------------------------------------------------------------------------------
     def state(self) -> Tree:
-        arrays = {name: getattr(self, name).copy() for name in ("tables", "others", "visits", "sums")}
+        arrays = {name: getattr(self, name).copy() for name in ("tables", "visits", "sums")}
         return arrays | {"played": self.played, "epsilon": self.epsilon, "alpha": self.alpha}
 
     def load(self, state: Tree) -> None:
-        for name in ("tables", "others", "visits", "sums"):
+        for name in ("tables", "visits", "sums"):
             array = getattr(self, name)
             if state[name].shape != array.shape or not np.isfinite(state[name]).all():
                 raise ValueError(f"{name}: expected finite numbers of shape {array.shape}")

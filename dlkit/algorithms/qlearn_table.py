@@ -36,12 +36,10 @@ class TableAgents(Agents):
     def __init__(self, recipe: Any, world: World, horizon: int, context: Any) -> None:
         super().__init__(recipe, world, horizon, context)
         self.method = METHODS[recipe.method]
-        shape = (self.count, *world.size)
         backend = context.backend
-        double = self.method == DOUBLE_Q
-        first = np.full(shape, recipe.function.initial / (2 if double else 1))
+        tables = 2 if self.method == DOUBLE_Q else 1
+        first = np.full((self.count, tables, *world.size), recipe.function.initial / tables)
         self.tables = backend.asarray(first, np.float64)
-        self.others = backend.asarray(first if double else first[:0], np.float64)
         counted = self.count if recipe.alpha.half else 0
         self.visits = backend.zeros((counted, *world.size), np.int32)
         self.keys = backend.asarray(agent_keys(context.streams, self.count))
@@ -109,8 +107,8 @@ class TableAgents(Agents):
         lengths = backend.empty((count, len(epsilon)), np.int32)
         endings = backend.empty((count, len(epsilon)), np.uint8)
         td_episodes(
-            self.tables[agents], self.others[agents], self.visits[agents], *self.outcomes, self.keys[agents],
-            first, backend.asarray(epsilon, np.float64), backend.asarray(alpha, np.float64),
+            self.tables[agents], self.visits[agents], *self.outcomes, self.keys[agents], first,
+            backend.asarray(epsilon, np.float64), backend.asarray(alpha, np.float64),
             recipe.alpha.half or 0.0, recipe.discount, self.horizon, self.method,
             int(recipe.function.ties == "random"), returns, lengths, endings,
         )  # fmt: skip
@@ -121,7 +119,7 @@ class TableAgents(Agents):
         """Give the other ranks what these agents have learnt, and take theirs."""
         comm, backend = self.context.comm, self.context.backend
         comm.all_sum(np.zeros(1))  # signals travel in it
-        for array in (self.tables, self.others, self.visits, self.sums):
+        for array in (self.tables, self.visits, self.sums):
             if len(array):
                 array[...] = backend.asarray(comm.gather_rows(backend.to_host(array[mine])), array.dtype)
 
@@ -133,16 +131,14 @@ class TableAgents(Agents):
         return figures | {"epsilon": self.epsilon, "alpha": self.alpha}
 
     def q(self) -> np.ndarray:
-        host = self.context.backend.to_host
-        table = np.array(host(self.tables))
-        return table + host(self.others) if self.method == DOUBLE_Q else table
+        tables = self.context.backend.to_host(self.tables)
+        return tables[:, 0] + tables[:, 1] if self.method == DOUBLE_Q else tables[:, 0].copy()
 
     # -- state ------------------------------------------------------------------------------------
     def state(self) -> Tree:
         host = self.context.backend.to_host
         return {
             "tables": np.array(host(self.tables)),
-            "others": np.array(host(self.others)),
             "visits": np.array(host(self.visits)),
             "sums": np.array(host(self.sums)),
             "played": self.played,
@@ -151,7 +147,7 @@ class TableAgents(Agents):
         }
 
     def load(self, state: Tree) -> None:
-        for name in ("tables", "others", "visits", "sums"):
+        for name in ("tables", "visits", "sums"):
             array = getattr(self, name)
             if state[name].shape != array.shape or not np.isfinite(state[name]).all():
                 raise ValueError(f"{name}: expected finite numbers of shape {array.shape}")

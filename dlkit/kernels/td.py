@@ -45,17 +45,17 @@ def epsilon_greedy(values: Any, n: int, epsilon: float, bits: int, coin: int, ra
     return greedy(values, n, coin, random_ties)
 
 
-def bootstrap(method: int, q: Any, other: Any, n: int, epsilon: float, following: int) -> float:
+def bootstrap(method: int, q: Any, judge: Any, n: int, epsilon: float, following: int) -> float:
     """The value of the next state, of whose n actions q has the values: the term that gamma multiplies.
 
     Q-learning: max q. SARSA: q of the action that follows. Expected SARSA: the mean under the epsilon-greedy
-    policy. Double Q: the other table's value of q's best action (van Hasselt 2010).
+    policy. Double Q: what the other table, the judge, says of q's best action (van Hasselt 2010).
     """
     if method == SARSA:
         return float(q[following])
     best = best_of(q, n)
     if method == DOUBLE_Q:
-        return float(other[best])
+        return float(judge[best])
     if method == Q_LEARNING:
         return float(q[best])
     total = 0.0
@@ -76,66 +76,59 @@ def rate_of(alpha: float, half: float, visits: int) -> float:
 
 # -- whole episodes ------------------------------------------------------------------------------------
 def td_episodes_reference(
-    q: Any, other: Any, visits: Any, choices: Any, first: Any, following: Any, cumulative: Any, rewards: Any,
-    ends: Any, starts: Any, start_cumulative: Any, keys: Any, done: int, epsilon: Any, alpha: Any, half:
-    float, discount: float, horizon: int, method: int, random_ties: int, returns: Any, lengths: Any, outcomes:
-    Any,
+    q: Any, visits: Any, choices: Any, first: Any, following: Any, cumulative: Any, rewards: Any, ends: Any,
+    starts: Any, start_cumulative: Any, keys: Any, done: int, epsilon: Any, alpha: Any, half: float, discount:
+    float, horizon: int, method: int, random_ties: int, returns: Any, lengths: Any, outcomes: Any,
 ) -> None:  # fmt: skip
     """Episodes done .. done + E - 1 of K agents, each on tables of its own.
 
-    q: (K, S, A) action values. other: (K, S, A), double Q's second table; (0, S, A) for other methods.
+    q: (K, T, S, A) action values: T = 2 tables for double Q, of which the sum is acted by, else 1.
     visits: (K, S, A) int32, updates of each pair; (0, S, A) where half is 0. choices: (S,) int32, actions
     of a state: its first so many columns. first: (S A + 1,) int64; following int32, cumulative float64
     (probability of this outcome and those before it), rewards float64, ends uint8 (0 goes on, 1 ends, 2
     ends in a goal): (n,). starts: (m,) int32 and start_cumulative (m,). keys: (K,) int64. epsilon, alpha:
     (E,) of each episode; the rate at a pair visited n times before is alpha half / (half + n), where half
     is not 0. horizon: most steps of an episode. returns: (K, E) sums of rewards; lengths: (K, E) int32;
-    outcomes: (K, E) uint8, 0: cut off at the horizon (which does not count as an end: its last update looks
-    ahead), else as in ends.
+    outcomes: (K, E) uint8, 0: cut off at the horizon (which does not count as an end: its last update
+    looks ahead), else as in ends.
     Watkins 1989; Rummery & Niranjan 1994; Sutton & Barto 2018, sections 6.4 to 6.7.
     """
-    K, _, A = q.shape
+    K, T, _, A = q.shape
     for k in range(K):
         agent = int(keys[k]) & (2**64 - 1)
         for e in range(len(epsilon)):
-            key = chance.draw(agent, done + e + 1)
+            key, eps = chance.draw(agent, done + e + 1), float(epsilon[e])
             s = int(starts[_outcome(start_cumulative, 0, len(starts), chance.unit(chance.draw(key, 0)))])
-            a = _action(q[k], other, k, method, s, choices, epsilon[e], key, 0, random_ties)
+            a = _action(q[k], s, choices, eps, key, 0, random_ties)
             total, outcome, t = 0.0, 0, 0
             while t < horizon and not outcome:
                 row = s * A + a
                 bits = chance.draw(key, 3 * t + 2)
                 o = _outcome(cumulative, first[row], first[row + 1], chance.unit(bits))
                 after, reward, outcome = int(following[o]), float(rewards[o]), int(ends[o])
-                coin = bits & 1 if method == DOUBLE_Q else 0
-                mine, yours = (other[k], q[k]) if coin else (q[k], other[k] if len(other) else q[k])
+                coin = bits & 1 if T == 2 else 0
+                mine, judge = q[k, coin], q[k, T - 1 - coin]
                 a2, ahead = 0, 0.0
                 if not outcome:
                     if method == SARSA:
-                        a2 = _action(
-                            q[k], other, k, method, after, choices, epsilon[e], key, t + 1, random_ties
-                        )
-                    n = int(choices[after])
-                    ahead = bootstrap(method, mine[after], yours[after], n, float(epsilon[e]), a2)
+                        a2 = _action(q[k], after, choices, eps, key, t + 1, random_ties)
+                    ahead = bootstrap(method, mine[after], judge[after], int(choices[after]), eps, a2)
                 rate = float(alpha[e])
                 if half > 0:
                     rate = rate_of(rate, half, int(visits[k, s, a]))
                     visits[k, s, a] += 1
                 mine[s, a] = updated(float(mine[s, a]), rate, reward, discount, ahead)
-                total, s, t = total + reward, after, t + 1
-                a = a2
+                total, s, t, a = total + reward, after, t + 1, a2
                 if method != SARSA and not outcome and t < horizon:
-                    a = _action(q[k], other, k, method, s, choices, epsilon[e], key, t, random_ties)
+                    a = _action(q[k], s, choices, eps, key, t, random_ties)
             returns[k, e], lengths[k, e], outcomes[k, e] = total, t, outcome
 
 
-def _action(
-    q: Any, other: Any, k: int, method: int, s: int, choices: Any, epsilon: float, key: int, t: int, ties: int
-) -> int:
-    """The action of step t; double Q goes by the sum of its tables."""
-    values = q[s] + other[k, s] if method == DOUBLE_Q else q[s]
+def _action(q: Any, s: int, choices: Any, epsilon: float, key: int, t: int, random_ties: int) -> int:
+    """The action of step t; q: (T, S, A), several tables go by their sum."""
+    values = q[0, s] + q[1, s] if len(q) == 2 else q[0, s]
     bits, coin = chance.draw(key, 3 * t + 1), chance.draw(key, 3 * t + 3)
-    return epsilon_greedy(values, int(choices[s]), float(epsilon), bits, coin, ties)
+    return epsilon_greedy(values, int(choices[s]), epsilon, bits, coin, random_ties)
 
 
 def _outcome(cumulative: Any, first: int, last: int, u: float) -> int:
@@ -146,14 +139,20 @@ def _outcome(cumulative: Any, first: int, last: int, u: float) -> int:
     return o
 
 
-def _chosen(q, other, double, k, s, n, epsilon, key, t, random_ties):
+def _value(q, k, s, b):
+    if q.shape[1] == 2:
+        return q[k, 0, s, b] + q[k, 1, s, b]
+    return q[k, 0, s, b]
+
+
+def _chosen(q, k, s, n, epsilon, key, t, random_ties):
     bits = compiled_draw(key, np.uint64(3 * t + 1))
     if (bits >> np.uint64(32)) * 2.3283064365386963e-10 < epsilon:
         return np.int64(((bits & np.uint64(0xFFFFFFFF)) * np.uint64(n)) >> np.uint64(32))
     a, ties = 0, 1
-    best = q[k, s, 0] + other[k, s, 0] if double else q[k, s, 0]
+    best = _value(q, k, s, 0)
     for b in range(1, n):
-        v = q[k, s, b] + other[k, s, b] if double else q[k, s, b]
+        v = _value(q, k, s, b)
         if v > best:
             best, a, ties = v, b, 1
         elif v == best:
@@ -162,37 +161,36 @@ def _chosen(q, other, double, k, s, n, epsilon, key, t, random_ties):
         coin = compiled_draw(key, np.uint64(3 * t + 3))
         pick = np.int64(((coin >> np.uint64(32)) * np.uint64(ties)) >> np.uint64(32))
         for b in range(n):
-            v = q[k, s, b] + other[k, s, b] if double else q[k, s, b]
-            if v == best:
+            if _value(q, k, s, b) == best:
                 if pick == 0:
                     return b
                 pick -= 1
     return a
 
 
-def _ahead(method, q, other, k, s, n, epsilon, following):
+def _ahead(method, q, k, mine, s, n, epsilon, following):
     if method == 1:
-        return q[k, s, following]
-    a, best = 0, q[k, s, 0]
+        return q[k, mine, s, following]
+    a, best = 0, q[k, mine, s, 0]
     for b in range(1, n):
-        if q[k, s, b] > best:
-            best, a = q[k, s, b], b
+        v = q[k, mine, s, b]
+        if v > best:
+            best, a = v, b
     if method == 3:
-        return other[k, s, a]
+        return q[k, 1 - mine, s, a]
     if method == 0:
         return best
     total = 0.0
     for b in range(n):
-        total = total + q[k, s, b]
+        total = total + q[k, mine, s, b]
     return (epsilon * total) / n + (1.0 - epsilon) * best
 
 
 def _td_episodes_cpu(
-    q, other, visits, choices, first, following, cumulative, rewards, ends, starts, start_cumulative, keys,
-    done, epsilon, alpha, half, discount, horizon, method, random_ties, returns, lengths, outcomes
+    q, visits, choices, first, following, cumulative, rewards, ends, starts, start_cumulative, keys, done,
+    epsilon, alpha, half, discount, horizon, method, random_ties, returns, lengths, outcomes
 ):  # fmt: skip
-    double = method == 3
-    tables = (q, other if double else q)
+    width = q.shape[3]
     for k in range(q.shape[0]):
         for e in range(epsilon.size):
             key = compiled_draw(np.uint64(keys[k]), np.uint64(done + e + 1))
@@ -201,11 +199,11 @@ def _td_episodes_cpu(
             while o < starts.size - 1 and u >= start_cumulative[o]:
                 o += 1
             s = np.int64(starts[o])
-            eps = epsilon[e]
-            a = _chosen(q, other, double, k, s, choices[s], eps, key, 0, random_ties)
-            total, outcome, t = 0.0, np.int64(0), 0
+            eps, rate = epsilon[e], alpha[e]
+            a = _chosen(q, k, s, choices[s], eps, key, 0, random_ties)
+            total, outcome, t, mine = 0.0, np.int64(0), 0, np.int64(0)
             while t < horizon and outcome == 0:
-                row = s * q.shape[2] + a
+                row = s * width + a
                 bits = compiled_draw(key, np.uint64(3 * t + 2))
                 u = (bits >> np.uint64(11)) * 1.1102230246251565e-16
                 o = first[row]
@@ -213,26 +211,24 @@ def _td_episodes_cpu(
                 while o < last and u >= cumulative[o]:
                     o += 1
                 after, reward, outcome = np.int64(following[o]), rewards[o], np.int64(ends[o])
-                coin = np.int64(bits & np.uint64(1)) if double else 0
-                mine, yours = tables[coin], tables[1 - coin]
+                if method == 3:
+                    mine = np.int64(bits & np.uint64(1))
                 a2, ahead = 0, 0.0
                 if outcome == 0:
-                    n = choices[after]
                     if method == 1:
-                        a2 = _chosen(q, other, double, k, after, n, eps, key, t + 1, random_ties)
-                    ahead = _ahead(method, mine, yours, k, after, n, eps, a2)
-                rate = alpha[e]
+                        a2 = _chosen(q, k, after, choices[after], eps, key, t + 1, random_ties)
+                    ahead = _ahead(method, q, k, mine, after, choices[after], eps, a2)
                 if half > 0:
-                    rate = rate * half / (half + visits[k, s, a])
+                    rate = alpha[e] * half / (half + visits[k, s, a])
                     visits[k, s, a] += 1
-                value = mine[k, s, a]
-                mine[k, s, a] = value + rate * (reward + discount * ahead - value)
+                value = q[k, mine, s, a]
+                q[k, mine, s, a] = value + rate * (reward + discount * ahead - value)
                 total += reward
                 s = after
                 t += 1
                 a = a2
                 if method != 1 and outcome == 0 and t < horizon:
-                    a = _chosen(q, other, double, k, s, choices[s], eps, key, t, random_ties)
+                    a = _chosen(q, k, s, choices[s], eps, key, t, random_ties)
             returns[k, e] = total
             lengths[k, e] = t
             outcomes[k, e] = outcome
@@ -284,7 +280,7 @@ __device__ double td_ahead(int method, const double* q, const double* other, int
 }
 
 extern "C" __global__ void td_episodes(
-    double* q, double* other, int* visits, const int* choices, const long long* first, const int* following,
+    double* q, int* visits, const int* choices, const long long* first, const int* following,
     const double* cumulative, const double* rewards, const unsigned char* ends, const int* starts,
     const double* start_cumulative, const long long* keys, long long done, const double* epsilon,
     const double* alpha, double half, double discount, long long horizon, int method, int random_ties,
@@ -292,7 +288,8 @@ extern "C" __global__ void td_episodes(
     int start_count, int episodes) {
   GRID_STRIDE(k, agents) {
     long long size = (long long)states * actions;
-    double* tables[2] = {q + k * size, method == 3 ? other + k * size : q + k * size};
+    double* tables[2] = {q + k * size * (method == 3 ? 2 : 1), 0};
+    tables[1] = method == 3 ? tables[0] + size : tables[0];
     int* counts = half > 0 ? visits + k * size : 0;
     double* second = method == 3 ? tables[1] : 0;
     for (int e = 0; e < episodes; e++) {
@@ -349,32 +346,29 @@ extern "C" __global__ void td_episodes(
 
 
 def _td_episodes_gpu(
-    launch: Any, q: Any, other: Any, visits: Any, choices: Any, first: Any, following: Any, cumulative: Any,
-    rewards: Any, ends: Any, starts: Any, start_cumulative: Any, keys: Any, done: int, epsilon: Any, alpha:
-    Any, half: float, discount: float, horizon: int, method: int, random_ties: int, returns: Any, lengths:
-    Any, outcomes: Any,
+    launch: Any, q: Any, visits: Any, choices: Any, first: Any, following: Any, cumulative: Any, rewards: Any,
+    ends: Any, starts: Any, start_cumulative: Any, keys: Any, done: int, epsilon: Any, alpha: Any, half:
+    float, discount: float, horizon: int, method: int, random_ties: int, returns: Any, lengths: Any,
+    outcomes: Any,
 ) -> None:  # fmt: skip
+    agents, _, states, actions = q.shape
     launch(
-        "td_episodes", q.shape[0] if epsilon.size else 0, q, other, visits, choices, first, following,
-        cumulative, rewards, ends, starts, start_cumulative, keys, done, epsilon, alpha, half, discount,
-        horizon, method, random_ties, returns, lengths, outcomes, *q.shape, starts.size, epsilon.size,
-        block=32,
+        "td_episodes", agents if epsilon.size else 0, q, visits, choices, first, following, cumulative,
+        rewards, ends, starts, start_cumulative, keys, done, epsilon, alpha, half, discount, horizon, method,
+        random_ties, returns, lengths, outcomes, agents, states, actions, starts.size, epsilon.size, block=32,
     )  # fmt: skip
 
 
 def _check(
-    q: Any, other: Any, visits: Any, choices: Any, first: Any, following: Any, cumulative: Any, rewards: Any,
-    ends: Any, starts: Any, start_cumulative: Any, keys: Any, done: int, epsilon: Any, alpha: Any, half:
-    float, discount: float, horizon: int, method: int, random_ties: int, returns: Any, lengths: Any, outcomes:
-    Any,
+    q: Any, visits: Any, choices: Any, first: Any, following: Any, cumulative: Any, rewards: Any, ends: Any,
+    starts: Any, start_cumulative: Any, keys: Any, done: int, epsilon: Any, alpha: Any, half: float, discount:
+    float, horizon: int, method: int, random_ties: int, returns: Any, lengths: Any, outcomes: Any,
 ) -> None:  # fmt: skip
-    name, (agents, states, actions) = "td_episodes", checks.dimensions("td_episodes", "q", q, 3)
+    name, (agents, _, states, actions) = "td_episodes", checks.dimensions("td_episodes", "q", q, 4)
     episodes, outcomes_of = len(epsilon), len(following)
-    second, counted = agents if method == DOUBLE_Q else 0, agents if half > 0 else 0
     for argument, array, shape, dtype in (
-        ("q", q, q.shape, np.float64),
-        ("other", other, (second, states, actions), np.float64),
-        ("visits", visits, (counted, states, actions), np.int32),
+        ("q", q, (agents, 2 if method == DOUBLE_Q else 1, states, actions), np.float64),
+        ("visits", visits, (agents if half > 0 else 0, states, actions), np.int32),
         ("choices", choices, (states,), np.int32),
         ("first", first, (states * actions + 1,), np.int64),
         ("following", following, (outcomes_of,), np.int32),
@@ -397,5 +391,5 @@ def _check(
 
 td_episodes = kernel(
     "td_episodes", td_episodes_reference, cpu=_td_episodes_cpu, cuda=CUDA, gpu=_td_episodes_gpu, check=_check,
-    updates="q other visits returns lengths outcomes", exact=True,
+    updates="q visits returns lengths outcomes", exact=True,
 )  # fmt: skip

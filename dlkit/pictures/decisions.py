@@ -33,7 +33,10 @@ def maps(rows: Sequence[str], panels: Sequence[str], places: np.ndarray, sides: 
     across = 4 if many else len(sides)
     down = -(-len(panels) // across) if many else 1
     cell = min(0.5, 9 / max(width, height)) if not many else 0.22
-    size = (max(across * (width * cell + 0.35) + 0.9, 3.5), max(down * (height * cell + 0.5) + 0.3, 2.2))
+    size = (
+        max(across * (width * cell + 0.35) + 0.9, 3.5),
+        max(down * (height * cell + (0.3 if many else 0.5)) + 0.3, 2.2),
+    )
     with figure(*size, "".join(panels)) as drawn:
         grid = drawn.subplots(down, across, squeeze=False)
         values = np.concatenate([side.values for side in sides])

@@ -42,7 +42,7 @@ def _td_episodes(
     shape = (states, actions)
     starts = rng.permutation(states)[:3].astype(np.int32)
     return (
-        np.zeros((agents, *shape)), np.zeros((agents if method == 3 else 0, *shape)),
+        np.zeros((agents, 2 if method == 3 else 1, *shape)),
         np.zeros((agents if half else 0, *shape), np.int32), t["choices"], t["first"], t["following"],
         t["cumulative"], t["rewards"], t["ends"], starts, np.linspace(0, 1, len(starts) + 1)[1:],
         rng.integers(-(2**63), 2**63, agents, np.int64), 5, np.linspace(0.9, 0.1, episodes),

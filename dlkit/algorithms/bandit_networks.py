@@ -50,7 +50,7 @@ class NetworkSpec(Spec):
     """A network and how it keeps up with the data."""
 
     model: LayerList = Field(
-        [DenseSpec(units=100), DropoutSpec(p=0.1)],
+        [DenseSpec(units=50), DropoutSpec(p=0.05), DenseSpec(units=50), DropoutSpec(p=0.05)],
         description="Hidden layers; the output layer has a number for each action.",
         json_schema_extra={"aka": ["layers", "network"]},
     )

@@ -149,6 +149,9 @@ class LDA(AskedTopics):
     def own_test_documents(self) -> Documents:
         return self.other["test"]
 
+    def words_read(self) -> list[str]:
+        return self.vocabulary.words()
+
     def inputs(self) -> list[Path]:
         found = [self.found, *self.other_found.values()]
         files = [one.path for one in found if not one.is_stdin]

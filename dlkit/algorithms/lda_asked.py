@@ -114,12 +114,19 @@ class AskedTopics(Algorithm):
         data = self.recipe.data
         if data.train == "-" or (data.test is None and data.fold is None):
             raise UsageError("the recipe has no test documents; name a file", where="evaluate")
-        made = type(self)(self.recipe, self.context)
-        made.read_data()
-        return made.own_test_documents()
+        learnt = self.model()
+        self.read_data()
+        documents = self.own_test_documents()
+        if self.words_read() != learnt.words:
+            raise DataError("its words are not those that the run learnt from", where=documents.name)
+        return documents
 
     def own_test_documents(self) -> Documents:
         """The recipe's test documents, after `read_data`."""
+        raise NotImplementedError
+
+    def words_read(self) -> list[str]:
+        """The vocabulary, after `read_data`."""
         raise NotImplementedError
 
     # -- similar ----------------------------------------------------------------------------------

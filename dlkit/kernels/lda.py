@@ -131,11 +131,12 @@ def _lda_sample_cpu(
             phi[old] = (real(row[old] - 1) + smooth) / (real(n[old] - 1) + base)
             total, place = real(0), np.uint64(0)
             for j in range(size):
-                k = np.uint64(listed[start + j, 0])
-                own = k == old
-                total += real(listed[start + j, 1] - np.int32(own)) * phi[k]
+                topic = np.uint64(listed[start + j, 0])
+                own = topic == old
+                total += real(listed[start + j, 1] - np.int32(own)) * phi[topic]
                 sums[j] = total
-                place = j if own else place
+                if own:
+                    place = np.uint64(j)
             taken = tree[first + old] - alpha[old] * phi[old]
             x = draws[t] * (total + (tree[1] - taken))
             found = np.uint64(0)
@@ -150,7 +151,7 @@ def _lda_sample_cpu(
                 if new != old:
                     for j in range(size):
                         if np.uint64(listed[start + j, 0]) == new:
-                            found = j
+                            found = np.uint64(j)
             if new == old:
                 phi[old] = with_token
                 continue

@@ -169,7 +169,7 @@ def _read_triples(data, line, table, at, kinds):
                         table[count, fields] = value
                     fields += 1
                     inside = False
-                    value = 0
+                    value = np.int64(0)
                 if last:
                     break
                 continue
@@ -181,7 +181,7 @@ def _read_triples(data, line, table, at, kinds):
             value = value * 10 + (c - ZERO)
             if value > LARGEST:
                 kind = max(kind, TOO_LARGE)
-                value = LARGEST
+                value = np.int64(LARGEST)
         if not blank:
             at[count] = line
             kinds[count] = kind if fields == 3 else max(kind, STRANGE)
@@ -259,7 +259,7 @@ def _read_pairs(data, words, counts, ends, at, said, kinds):
                 value = value * 10 + (c - ZERO)
                 if value > LARGEST:
                     kind = TOO_LARGE if kind == FINE else kind
-                    value = LARGEST
+                    value = np.int64(LARGEST)
         if not blank:
             at[documents] = line
             if kind == FINE and said[documents] != pair - begun:

@@ -47,8 +47,8 @@ def test_digamma() -> None:
         10: 2.251752589066721,
         1e-3: -1000.5755719318,
     }
-    for x, value in known.items():
-        assert digamma(np.array([x]))[0] == pytest.approx(value, rel=1e-12)
+    for at, value in known.items():
+        assert digamma(np.array([at]))[0] == pytest.approx(value, rel=1e-12)
     x = np.geomspace(1e-5, 1e6, 200)
     np.testing.assert_allclose(digamma(x + 1) - digamma(x), 1 / x, rtol=1e-6, atol=1e-12)
 

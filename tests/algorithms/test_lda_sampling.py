@@ -55,9 +55,9 @@ def test_the_exact_posterior_of_a_tiny_corpus() -> None:
     sweeps = 20_000
     for sweep in range(sweeps):
         made.step(sweep, 0, ALPHA, BETA)
-        z = np.empty(6, int)
-        z[order] = part.z
-        visits[tuple(z.tolist())] += 1
+        found = np.empty(6, int)
+        found[order] = part.z
+        visits[tuple(found.tolist())] += 1
     for z, weight in exact.items():
         p = weight / total
         assert visits[z] / sweeps == pytest.approx(p, abs=6 * math.sqrt(p / sweeps) + 1e-3), z

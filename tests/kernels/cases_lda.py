@@ -1,7 +1,7 @@
 """Cases of the kernels of latent Dirichlet allocation."""
 
 import numpy as np
-from kernels.cases import Args, Rng, cases
+from kernels.cases import Args, Rng, cases, unwritten
 
 SIZES = ((0, 1, 1, 1), (1, 1, 1, 1), (7, 3, 4, 2), (300, 20, 12, 5), (300, 9, 40, 33))
 """Tokens, documents, words, topics."""
@@ -59,7 +59,7 @@ def _lda_fold_in(rng: Rng, real: type, size: tuple[int, int, int, int], rounds: 
     ends = np.sort(rng.integers(0, tokens + 1, documents + 1))
     ends[0], ends[-1] = 0, tokens
     phi = rng.dirichlet(np.full(words, 0.5), topics).T + 1e-3
-    theta = np.full((documents, topics), np.nan, real)
+    theta = unwritten(real, documents, topics)
     counts, w = rng.integers(1, 5, tokens).astype(real), rng.integers(0, words, tokens).astype(np.int32)
     alpha = (rng.random(topics) + 0.05).astype(real)
     return w, counts, ends, np.ascontiguousarray(phi, real), alpha, rounds, theta

@@ -1,4 +1,6 @@
-"""What vectors of words are asked: neighbours, analogies, the odd one out, figures, files; vectors of new texts."""
+"""What vectors of words are asked: neighbours, analogies, the odd one out, figures, files; vectors of new
+texts.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -134,7 +136,9 @@ class AskedVectors(Algorithm):
 
     # -- similar ----------------------------------------------------------------------------------
     def similar(self, names: Sequence[str], options: Mapping[str, Any]) -> Iterator[Answer]:
-        """Nearest and farthest words by the cosine of their vectors; analogies; the odd one out; documents."""
+        """Nearest and farthest words by the cosine of their vectors; analogies; the odd one out;
+        documents.
+        """
         if sum(bool(options.get(name)) for name in ("analogy", "odd_one_out", "docs", "text")) > 1 and not (
             options.get("docs") and options.get("text")
         ):
@@ -154,7 +158,8 @@ class AskedVectors(Algorithm):
                 yield from self._ranked(self.words[number], self.words, scores, {number}, options)
 
     def _ranked(
-        self, asked: str, names: Sequence[str], scores: np.ndarray, without: set[int], options: Mapping[str, Any],
+        self, asked: str, names: Sequence[str], scores: np.ndarray, without: set[int], options: Mapping[str,
+        Any],
         measure: str = "cosine", what: str = "word",
     ) -> Iterator[Answer]:  # fmt: skip
         """The best, and on request the worst, each with its rank from that end."""
@@ -245,7 +250,8 @@ class AskedVectors(Algorithm):
 
     def asked_questions(self, analogies: Any, pairs: Sequence[str]) -> dict[str, float]:
         """Figures of files of questions, found as data files are. Raises DataError, UsageError."""
-        base, figures = self.context.base, {}
+        base = self.context.base
+        figures: dict[str, float] = {}
         if analogies is not None:
             figures |= analogy_figures(resolve_path(str(analogies), base).path, self.find, self._units)
         for name in pairs:
@@ -257,7 +263,9 @@ class AskedVectors(Algorithm):
 
     # -- vectors of new texts -----------------------------------------------------------------------
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
-        """The vector of each line: inferred where documents were learnt, else the mean of its words' unit vectors."""
+        """The vector of each line: inferred where documents were learnt, else the mean of its words' unit
+        vectors.
+        """
         row = 0
         header = ["row", "known_words", *(f"x{k + 1}" for k in range(self.recipe.dim))]
         for known, vectors in sentence_vectors(self, resolve_path(source).path, options):

@@ -23,7 +23,9 @@ PASSES = 10
 def sentence_vectors(
     asked: Any, source: Path | list[str], options: Mapping[str, Any]
 ) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Pieces of (words of each text that are known, (n, dim) vectors). source: a file, a text a line, or texts."""
+    """Pieces of (words of each text that are known, (n, dim) vectors). source: a file, a text a line, or
+    texts.
+    """
     vocabulary = Vocabulary()
     vocabulary.add(asked.words)
     tokeniser = CorpusTokeniser(asked.recipe.data)
@@ -63,9 +65,11 @@ def _inference_weights(asked: Any) -> tuple[np.ndarray, np.ndarray]:
 def infer(
     asked: Any, drawing: Drawing, weights: tuple[np.ndarray, np.ndarray], words: np.ndarray, passes: int
 ) -> np.ndarray:
-    """The vector of a document of these words, all else held fixed: as in training, with the rate falling again.
+    """The vector of a document of these words, all else held fixed: as in training, with the rate falling
+    again.
 
-    The draws are a function of the seed and the words alone, so that a text has one vector wherever it stands.
+    The draws are a function of the seed and the words alone, so that a text has one vector wherever it
+    stands.
     """
     recipe, (a, b) = asked.recipe, weights
     dim = recipe.dim
@@ -80,7 +84,8 @@ def infer(
         lr = recipe.lr - (recipe.lr - recipe.min_lr) * number / passes
         embed_windows(
             a, b, w.words, w.reach, w.own, w.targets, w.signs, w.ends, np.zeros(1, np.int64),
-            np.array([len(w.words)], np.int64), drawing.most, lr, around if together else 0, together, exact, 0, loss,
+            np.array([len(w.words)], np.int64), drawing.most, lr, around if together else 0, together,
+            exact, 0, loss,
         )  # fmt: skip
     return a[-1, :dim].copy()
 

@@ -19,7 +19,8 @@ Find = Callable[[str], int]
 def analogy_figures(path: Path, find: Find, units: np.ndarray) -> dict[str, float]:
     """Accuracy of 3CosAdd, in all and by section; questions with an unknown word are counted and left out.
 
-    The file: a line `: name` begins a section, others are four words. Of the words that may be the answer those
+    The file: a line `: name` begins a section, others are four words. Of the words that may be the answer
+    those
     of the question are left out (Mikolov et al. 2013a). Raises DataError with the line.
     """
     sections, questions, unknown = _read_analogies(path, find)
@@ -27,8 +28,10 @@ def analogy_figures(path: Path, find: Find, units: np.ndarray) -> dict[str, floa
         raise DataError("no question whose four words are all in the vocabulary", where=display(path))
     right = _answered(questions[:, 1:], units)
     figures: dict[str, float] = {
-        "test_analogy_accuracy": float(right.mean()), "analogy_questions": len(questions), "analogy_unknown": unknown,
-    }  # fmt: skip
+        "test_analogy_accuracy": float(right.mean()),
+        "analogy_questions": len(questions),
+        "analogy_unknown": unknown,
+    }
     for number, name in enumerate(sections):
         mine = questions[:, 0] == number
         if name and mine.any():
@@ -71,7 +74,8 @@ def pair_figures(path: Path, find: Find, units: np.ndarray) -> dict[str, float]:
     """Spearman's rank correlation of cosines with what people said; unknown pairs are counted and left out.
 
     The file: word, word, number (and more columns) between tabs, commas or semicolons; a first line without a
-    number is the header, in which a column called score, human, mean, similarity, SimLex999 or the like is looked
+    number is the header, in which a column called score, human, mean, similarity, SimLex999 or the like is
+    looked
     for; lines with # are comments. Raises DataError with the line.
     """
     cosines, judged, unknown = [], [], 0
@@ -97,9 +101,10 @@ def pair_figures(path: Path, find: Find, units: np.ndarray) -> dict[str, float]:
     if len(cosines) < 2:
         raise DataError("fewer than two pairs whose words are in the vocabulary", where=display(path))
     return {
-        f"test_spearman[{name}]": spearman(np.array(cosines), np.array(judged)), f"pairs[{name}]": len(cosines),
+        f"test_spearman[{name}]": spearman(np.array(cosines), np.array(judged)),
+        f"pairs[{name}]": len(cosines),
         f"pairs_unknown[{name}]": unknown,
-    }  # fmt: skip
+    }
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:

@@ -17,12 +17,14 @@ class CorpusSpec(CorpusWordsSpec):
     """Where the text is, how it is read, and which words are learnt."""
 
     train: str | list[str] = Field(
-        description="Text to learn from: a file, a folder with files, or a list of them; each also .gz; - for "
+        description="Text to learn from: a file, a folder with files, or a list of them; each also .gz; - "
+        "for "
         "standard input."
     )
     sentences: Sentences = Field(
         "lines",
-        description="Windows do not reach beyond: lines; running: text whose paragraphs end with an empty line; "
+        description="Windows do not reach beyond: lines; running: text whose paragraphs end with an empty "
+        "line; "
         "files.",
         json_schema_extra={"flag": "--sentences"},
     )
@@ -101,7 +103,8 @@ class Word2VecRecipe(TrainingRecipe):
     )
     objective: Objective = Field(
         "negative",
-        description="negative: against words drawn at random; hierarchical: along a tree; softmax: against all "
+        description="negative: against words drawn at random; hierarchical: along a tree; softmax: against "
+        "all "
         "words, exactly.",
         json_schema_extra={"flag": "--objective", "aka": ["loss"]},
     )
@@ -175,7 +178,8 @@ class Word2VecRecipe(TrainingRecipe):
     distinct: bool = Field(False, description="softmax: a word counts once in a window.")
     init: Literal["small", "unit"] = Field(
         "small",
-        description="First vectors. small: uniform within 0.5 / dim of 0, outputs 0; unit: both uniform in 0..1.",
+        description="First vectors. small: uniform within 0.5 / dim of 0, outputs 0; unit: both uniform in "
+        "0..1.",
     )
     start: str | None = Field(
         None,
@@ -184,7 +188,8 @@ class Word2VecRecipe(TrainingRecipe):
     )
     updates: Literal["rounds", "hogwild"] = Field(
         "rounds",
-        description="rounds: pieces of text in parallel, their changes added in order, the same bits each time; "
+        description="rounds: pieces of text in parallel, their changes added in order, the same bits each "
+        "time; "
         "hogwild: threads write as they come, a little faster and different each time.",
         json_schema_extra={"flag": "--updates", "aka": ["parallel"]},
     )

@@ -2,7 +2,8 @@
 
 A round takes some pieces of text one after another in the corpus. Each piece copies the rows that it touches,
 goes through its windows in order, and hands back how its rows have changed; the changes are added to the
-matrices piece by piece. What a piece does depends on the matrices before the round and on its own draws alone.
+matrices piece by piece. What a piece does depends on the matrices before the round and on its own draws
+alone.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from dlkit.algorithms.protocol import Context
 from dlkit.algorithms.w2v_recipe import Word2VecRecipe
 from dlkit.algorithms.w2v_vocabulary import chances_to_stay, huffman_tree, noise_tables
 from dlkit.kernels.w2v_draw import draw_negatives, draw_of, draw_windows, tree_targets
-from dlkit.kernels.w2v_rows import add_changes, changes_of_rows, copy_rows, number_rows
+from dlkit.kernels.w2v_rows import add_changes, change_weights, changes_of_rows, copy_rows, number_rows
 from dlkit.kernels.w2v_windows import EACH, MEAN, SUM, embed_windows
 from dlkit.readers.corpus import MARK, Corpus
 
@@ -45,14 +46,20 @@ class Windows:
 
 
 @dataclass
-class Change:
-    """What a piece did: rows of the matrices, by how much each moved, and the sums of its losses."""
+class Touched:
+    """Rows of a matrix that a piece touches, and how often."""
 
-    inputs: np.ndarray
-    input_change: Any
-    outputs: np.ndarray
-    output_change: Any
-    loss: Any
+    rows: np.ndarray
+    times: np.ndarray
+
+
+@dataclass
+class Change:
+    """What a piece did: by how much each row that it touched moved, and the sums of its losses."""
+
+    touched: dict[str, Touched]
+    moved: dict[str, np.ndarray]
+    loss: np.ndarray
 
 
 class Drawing:
@@ -123,6 +130,8 @@ class Rounds:
             self.rows = self.rows + np.int32(len(drawing.counts))
         self.loss = np.zeros(2)
         """Sum of the losses, and how many."""
+        self.lr = recipe.lr
+        self._seen: dict[str, np.ndarray] = {}
 
     @property
     def steps(self) -> int:
@@ -136,15 +145,15 @@ class Rounds:
 
     def step(self, epoch: int, step: int, lr: float) -> float:
         """One round (from 0); returns the mean loss of it."""
-        first = step * self.pieces
+        self.lr, first = lr, step * self.pieces
         chosen = list(range(first, min(first + self.pieces, len(self.cuts) - 1)))
         seed = int(self.context.streams.get("windows", epoch).integers(2**63))
         if self.context.backend.name == "gpu":
-            loss = self._on_device(chosen, seed, lr)
+            loss = self._on_device(chosen, seed)
         elif self.recipe.updates == "hogwild" or self.pieces == 1:
-            loss = self._in_place(chosen, seed, lr)
+            loss = self._in_place(chosen, seed)
         else:
-            loss = self._apart(chosen, seed, lr)
+            loss = self._apart(chosen, seed)
         if np.isfinite(loss).all():
             self.loss += loss
         return float(loss[0] / max(loss[1], 1))
@@ -156,27 +165,27 @@ class Rounds:
         return self.drawing.windows(words, draw_of(seed, piece + 1), document, self.rows)
 
     # -- three ways -------------------------------------------------------------------------------
-    def _in_place(self, chosen: list[int], seed: int, lr: float) -> np.ndarray:
+    def _in_place(self, chosen: list[int], seed: int) -> np.ndarray:
         """Straight on the matrices: one piece after another, or (hogwild) threads beside each other."""
 
         def work(shard: int) -> np.ndarray:
             total = np.zeros(2)
             for piece in chosen[shard :: self.context.team.shards]:
                 w = self.windows(piece, seed)
-                total += self._embed(self.matrices["input"], self.matrices["output"], w, lr)
+                total += self._embed(self.matrices["input"], self.matrices["output"], w)
             return total
 
         if self.recipe.updates == "rounds":  # one piece a round
             return work(0)
         return np.sum(self.context.team.map(work), axis=0)
 
-    def _apart(self, chosen: list[int], seed: int, lr: float) -> np.ndarray:
+    def _apart(self, chosen: list[int], seed: int) -> np.ndarray:
         """Each piece on copies of its rows; then all changes, in the order of the pieces."""
         team, comm = self.context.team, self.context.comm
         mine = chosen[comm.rank :: comm.size]
 
         def work(shard: int) -> list[Change]:
-            return [self._piece(piece, seed, lr) for piece in mine[shard :: team.shards]]
+            return [self._piece(piece, seed) for piece in mine[shard :: team.shards]]
 
         found = team.map(work)
         changes = [found[k % team.shards][k // team.shards] for k in range(len(mine))]
@@ -186,62 +195,86 @@ class Rounds:
             changes = [ranks[k % comm.size][k // comm.size] for k in range(len(chosen))]
         loss = np.sum([change.loss for change in changes], axis=0)
         if np.isfinite(loss).all():
-            team.map(lambda shard: self._add(changes, shard))
+            self._add(changes)
         return loss
 
-    def _add(self, changes: list[Change], shard: int) -> None:
-        """Rows are shared out over the threads; each adds all changes of its rows."""
-        parts = self.context.team.shards
-        for change in changes:
-            add_changes(self.matrices["input"], change.inputs, change.input_change, shard, parts)
-            add_changes(self.matrices["output"], change.outputs, change.output_change, shard, parts)
+    def _add(self, changes: list[Change]) -> None:
+        """All changes, piece by piece; the rows are shared out over the threads."""
+        team = self.context.team
+        weights = [
+            self._weights(name, [change.touched[name] for change in changes]) for name in self.matrices
+        ]
 
-    def _piece(self, piece: int, seed: int, lr: float) -> Change:
-        w = self.windows(piece, seed)
-        w, inputs, outputs = localised(w)
-        local = []
-        for name, rows in (("input", inputs), ("output", outputs)):
+        def work(shard: int) -> None:
+            for (name, table), shares in zip(self.matrices.items(), weights, strict=True):
+                for change, share in zip(changes, shares, strict=True):
+                    add_changes(
+                        table, change.touched[name].rows, change.moved[name], share, shard, team.shards
+                    )
+
+        team.map(work)
+
+    def _weights(self, name: str, touched: list[Touched]) -> list[np.ndarray]:
+        """How much of each piece's change of each row is taken."""
+        if name not in self._seen:
+            self._seen[name] = np.zeros((2, self.matrices[name].shape[0]), np.int32)
+        rows = np.concatenate([one.rows for one in touched])
+        weights = np.empty(len(rows), self.context.backend.dtype)
+        inputs = 2 * self.recipe.window if not self.recipe.dynamic else self.recipe.window + 1
+        if self.recipe.model == "cbow" and name == "output":
+            inputs = 1  # a window has one
+        times = np.concatenate([one.times for one in touched])
+        change_weights(rows, times, self.lr * inputs, *self._seen[name], weights)
+        return np.split(weights, np.cumsum([len(one.rows) for one in touched])[:-1])
+
+    def _piece(self, piece: int, seed: int) -> Change:
+        w, touched = localised(self.windows(piece, seed))
+        local = {}
+        for name, one in touched.items():
             table = self.matrices[name]
-            local.append(np.empty((len(rows), table.shape[1]), table.dtype))
-            copy_rows(table, rows, local[-1])
-        loss = self._embed(local[0], local[1], w, lr)
-        changes_of_rows(self.matrices["input"], inputs, local[0])
-        changes_of_rows(self.matrices["output"], outputs, local[1])
-        return Change(inputs, local[0], outputs, local[1], loss)
+            local[name] = np.empty((len(one.rows), table.shape[1]), table.dtype)
+            copy_rows(table, one.rows, local[name])
+        loss = self._embed(local["input"], local["output"], w)
+        for name, one in touched.items():
+            changes_of_rows(self.matrices[name], one.rows, local[name])
+        return Change(touched, local, loss)
 
-    def _embed(self, a: np.ndarray, b: np.ndarray, w: Windows, lr: float) -> np.ndarray:
+    def _embed(self, a: np.ndarray, b: np.ndarray, w: Windows) -> np.ndarray:
         loss = np.empty((1, 2))
         first, last = np.zeros(1, np.int64), np.array([len(w.words)], np.int64)
         embed_windows(
-            a, b, w.words, w.reach, w.own, w.targets, w.signs, w.ends, first, last, self.drawing.most, lr,
+            a, b, w.words, w.reach, w.own, w.targets, w.signs, w.ends, first, last, self.drawing.most,
+            self.lr,
             *manner(self.recipe), 1, loss,
         )  # fmt: skip
         return loss[0]
 
-    def _on_device(self, chosen: list[int], seed: int, lr: float) -> np.ndarray:
+    def _on_device(self, chosen: list[int], seed: int) -> np.ndarray:
         """All pieces of a round at once, a warp each."""
-        backend = self.context.backend
-        stacked = stack([localised(self.windows(piece, seed)) for piece in chosen])
-        w, inputs, outputs, first, last = stacked
-        local = []
-        for name, rows in (("input", inputs), ("output", outputs)):
-            rows = backend.asarray(rows)
-            local.append(
-                (self.matrices[name], rows, backend.empty((len(rows), self.matrices[name].shape[1])))
-            )
-            copy_rows(*local[-1])
+        backend, move = self.context.backend, self.context.backend.asarray
+        parts = [localised(self.windows(piece, seed)) for piece in chosen]
+        w, first, last = stack(parts)
+        weights = {
+            name: np.concatenate(self._weights(name, [t[name] for _, t in parts])) for name in self.matrices
+        }
+        rows = {name: move(np.concatenate([t[name].rows for _, t in parts])) for name in self.matrices}
+        local = {
+            name: backend.empty((len(rows[name]), table.shape[1])) for name, table in self.matrices.items()
+        }
+        for name, table in self.matrices.items():
+            copy_rows(table, rows[name], local[name])
         loss = backend.empty((len(chosen), 2), np.float64)
-        move = backend.asarray
         embed_windows(
-            local[0][2], local[1][2], move(w.words), move(w.reach), move(w.own), move(w.targets), move(w.signs),
-            move(w.ends), move(first), move(last), self.drawing.most, lr, *manner(self.recipe), 1, loss,
+            local["input"], local["output"], move(w.words), move(w.reach), move(w.own), move(w.targets),
+            move(w.signs), move(w.ends), move(first), move(last), self.drawing.most, self.lr,
+            *manner(self.recipe), 1, loss,
         )  # fmt: skip
-        for one in local:
-            changes_of_rows(*one)
+        for name, table in self.matrices.items():
+            changes_of_rows(table, rows[name], local[name])
         total = backend.to_host(loss).sum(axis=0)
         if np.isfinite(total).all():
-            for one in local:
-                add_changes(*one, 0, 1)
+            for name, table in self.matrices.items():
+                add_changes(table, rows[name], local[name], move(weights[name]), 0, 1)
         return total
 
 
@@ -259,40 +292,43 @@ def manner(recipe: Word2VecRecipe) -> tuple[int, int, int]:
     return 1, MEAN if recipe.combine == "mean" else SUM, int(recipe.exact_gradient)
 
 
-def localised(w: Windows) -> tuple[Windows, np.ndarray, np.ndarray]:
-    """The windows with rows numbered by first appearance, and the rows of the matrices that they stand for."""
+def localised(w: Windows) -> tuple[Windows, dict[str, Touched]]:
+    """The windows with rows numbered by first appearance, and the rows of the matrices that they stand
+    for.
+    """
     both = np.concatenate([w.words, w.own]) if len(w.own) else w.words
     local, inputs = _numbered(both)
     targets, outputs = _numbered(w.targets)
     words, own = local[: len(w.words)], local[len(w.words) :]
-    return Windows(words, w.reach, own, targets, w.signs, w.ends), inputs, outputs
+    return Windows(words, w.reach, own, targets, w.signs, w.ends), {"input": inputs, "output": outputs}
 
 
-def _numbered(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    slots = np.empty(1 << max(int(2 * len(ids)).bit_length(), 4), np.int64)
-    rows, local, used = np.empty(len(ids), np.int32), np.empty(len(ids), np.int32), np.empty(1, np.int64)
-    number_rows(ids, 0, slots, rows, local, used)
-    return local, rows[: used[0]]
+def _numbered(ids: np.ndarray) -> tuple[np.ndarray, Touched]:
+    rows, times, local = (np.empty(len(ids), np.int32) for _ in range(3))
+    used = np.empty(1, np.int64)
+    number_rows(ids, rows, times, local, used)
+    return local, Touched(rows[: used[0]], times[: used[0]])
 
 
-def stack(
-    parts: list[tuple[Windows, np.ndarray, np.ndarray]],
-) -> tuple[Windows, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pieces as one: their windows, the rows of each below those of the piece before, and where each begins and
+def stack(parts: list[tuple[Windows, dict[str, Touched]]]) -> tuple[Windows, np.ndarray, np.ndarray]:
+    """Pieces as one: their windows, the rows of each below those of the piece before, and where each
+    begins and
     ends."""
     a = b = targets = 0
     pieces: list[Windows] = []
-    for w, inputs, outputs in parts:
+    for w, touched in parts:
         words, own = np.where(w.words >= 0, w.words + a, -1), np.where(w.own >= 0, w.own + a, -1)
         pieces.append(Windows(words, w.reach, own, w.targets + b, w.signs, w.ends[1:] + targets))
-        a, b, targets = a + len(inputs), b + len(outputs), targets + len(w.targets)
+        a, b = a + len(touched["input"].rows), b + len(touched["output"].rows)
+        targets += len(w.targets)
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(w, name) for w in pieces])
 
     last = np.cumsum([len(w.words) for w in pieces], dtype=np.int64)
     ends = np.concatenate([np.zeros(1, np.int64), joined("ends")])
-    names = ("words", "reach", "own", "targets", "signs")
-    whole = Windows(*(joined(name).astype(np.int32) for name in names), ends)
-    inputs, outputs = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
-    return whole, inputs, outputs, np.concatenate([np.zeros(1, np.int64), last[:-1]]), last
+    words, reach, own, rows, signs = (
+        joined(name).astype(np.int32) for name in ("words", "reach", "own", "targets", "signs")
+    )
+    whole = Windows(words, reach, own, rows, signs, ends)
+    return whole, np.concatenate([np.zeros(1, np.int64), last[:-1]]), last

@@ -1,4 +1,6 @@
-"""word2vec with the full softmax, window by window (kernels/w2v_softmax.py): exact, and slow for many words."""
+"""word2vec with the full softmax, window by window (kernels/w2v_softmax.py): exact, and slow for many
+words.
+"""
 
 from typing import Any
 

@@ -29,7 +29,9 @@ class Start:
 
 
 def read_start(recipe: Any, context: Context) -> Start | None:
-    """What `recipe.start` names; None where it names nothing. Raises DataError, UsageError where it does not fit."""
+    """What `recipe.start` names; None where it names nothing. Raises DataError, UsageError where it does not
+    fit.
+    """
     if recipe.start is None:
         return None
     found = find_file_or_folder(recipe.start, context.base)
@@ -56,7 +58,7 @@ def _of_run(path: Path) -> Start:
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise DataError("no checkpoint in it", where=str(path))
-    state = load(file, command="word2vec").tree.get("state")
+    state: Any = load(file, command="word2vec").tree.get("state")
     try:
         words, objective = list(state["words"]), str(state["objective"])
         counts, matrices = np.array(state["counts"], np.int64), dict(state["matrices"])

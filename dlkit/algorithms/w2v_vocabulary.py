@@ -1,4 +1,6 @@
-"""Tables that word2vec makes of the words' counts: who is dropped, who is drawn, and the tree of all words."""
+"""Tables that word2vec makes of the words' counts: who is dropped, who is drawn, and the tree of all
+words.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +11,8 @@ from dlkit.kernels.w2v_draw import ALWAYS
 
 
 def chances_to_stay(counts: np.ndarray, sample: float) -> np.ndarray:
-    """(V,) int64 in units of 2^-32: sqrt(t / f) + t / f for a word of share f, as in word2vec.c; sample 0: all
+    """(V,) int64 in units of 2^-32: sqrt(t / f) + t / f for a word of share f, as in word2vec.c; sample 0:
+    all
     stay."""
     if sample == 0 or not counts.sum():
         return np.full(len(counts), ALWAYS, np.int64)
@@ -97,7 +100,8 @@ def huffman_tree(counts: np.ndarray) -> Tree:
 
 
 def _join(counts, parent, right):  # type: ignore[no-untyped-def]
-    """The two rarest nodes get a parent, until one is left: words lie in falling order, parents come in rising
+    """The two rarest nodes get a parent, until one is left: words lie in falling order, parents come in
+    rising
     order, so two queues suffice (van Leeuwen 1976). Nodes: words 0..V-1, parents V..2V-2."""
     words = counts.size
     total = np.empty(2 * words, np.int64)

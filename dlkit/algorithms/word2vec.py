@@ -23,7 +23,7 @@ from dlkit.algorithms.w2v_start import Start, read_start
 from dlkit.errors import DataError, UsageError
 from dlkit.readers.corpus import Corpus, Reading, corpus_files
 from dlkit.readers.corpus_words import CorpusTokeniser
-from dlkit.readers.paths import Found, find_file_or_folder
+from dlkit.readers.paths import find_file_or_folder
 from dlkit.training.metrics import Column
 
 
@@ -91,15 +91,17 @@ class Word2Vec(AskedVectors):
             self.context.log(f"{corpus.skipped:,} bad lines skipped, first {corpus.first_fault}")
         if corpus.dropped:
             self.context.log(
-                f"more than {self.recipe.data.distinct_limit:,} distinct words: {corpus.dropped:,} of the rarest "
+                f"more than {self.recipe.data.distinct_limit:,} distinct words: {corpus.dropped:,} of the "
+                f"rarest "
                 "were dropped while counting (data.distinct_limit)"
             )
         if not corpus.numbers.size - corpus.documents:
             raise DataError("no word of the vocabulary is in the text", where=self.files[0][1])
 
     def inputs(self) -> list[Path]:
-        files = [path for path, _ in self.files if str(path) != "-"]
-        return files + (self.start.files if self.start else [])
+        files = [path for path, _ in getattr(self, "files", []) if str(path) != "-"]
+        start = getattr(self, "start", None)
+        return files + (start.files if start else [])
 
     def resolved_recipe(self) -> Any:
         """The recipe with data paths that hold from the current folder."""
@@ -161,10 +163,18 @@ class Word2Vec(AskedVectors):
                 if recipe.init == "small":
                     part -= backend.dtype.type(0.5)
                     part /= recipe.dim
-        if self.start and (rows := self.start.matrices.get(name)) is not None:
-            if name == "input" or recipe.objective == self.start.objective != "hierarchical":
-                values[: len(rows), : recipe.dim] = rows
+        rows = self.start.matrices.get(name) if self.start else None
+        if rows is not None and (name == "input" or self._same_outputs()):
+            values[: len(rows), : recipe.dim] = rows
         return backend.asarray(values)
+
+    def _same_outputs(self) -> bool:
+        """Whether output rows mean the same as in `start`: nodes of a tree do not, the counts being
+        others.
+        """
+        assert self.start is not None
+        hierarchical = "hierarchical" in (self.recipe.objective, self.start.objective)
+        return not hierarchical
 
     def describe(self) -> Description:
         if not hasattr(self, "corpus"):
@@ -243,9 +253,9 @@ class Word2Vec(AskedVectors):
             raise DataError("the words of the data are not those of the run")
         backend = self.context.backend
         for name, shape in self._shapes().items():
-            rows = state["matrices"][name]
-            if rows.shape != (shape[0], self.recipe.dim) or rows.dtype != backend.dtype:
-                text = f"{name} is {rows.shape} of {rows.dtype}, expected {shape[0], self.recipe.dim} of {backend.dtype}"
+            rows, wanted = state["matrices"][name], (shape[0], self.recipe.dim)
+            if rows.shape != wanted or rows.dtype != backend.dtype:
+                text = f"{name} is {rows.shape} of {rows.dtype}, expected {wanted} of {backend.dtype}"
                 raise DataError(text)
             values = np.zeros(shape, backend.dtype)
             values[:, : self.recipe.dim] = rows

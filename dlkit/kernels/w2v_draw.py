@@ -203,7 +203,8 @@ def tree_targets_reference(
     """Hierarchical softmax: the targets of a window are the inner nodes on the way to its centre (Morin &
     Bengio 2005).
 
-    Word w has points[path_ends[w]:path_ends[w + 1]], int32, and codes there, int32: +1 where the way goes left
+    Word w has points[path_ends[w]:path_ends[w + 1]], int32, and codes there, int32: +1 where the way goes
+    left
     of the node, -1 right. targets, signs: room for all paths of kept; ends: (m + 1,) int64.
     """
     t = 0

@@ -14,26 +14,36 @@ import numpy as np
 from dlkit.kernels import checks
 from dlkit.kernels.registry import kernel
 
+SMALL = 1e-6
+"""Below it rho is 1."""
 
-def number_rows_reference(ids: Any, base: int, slots: Any, rows: Any, local: Any, used: Any) -> None:
-    """Numbers base, base + 1, ... for distinct ids in the order in which they come; negative ids stay -1.
 
-    ids: (n,) int32. slots: (power of two >= 2 n,) int64, written over. Out: rows (>= distinct,) int32, the
-    id of each number; local: (n,) int32; used: (1,) int64, how many distinct ones there are.
+def number_rows_reference(ids: Any, rows: Any, times: Any, local: Any, used: Any) -> None:
+    """Numbers 0, 1, ... for distinct ids in the order in which they come; negative ids stay -1.
+
+    ids: (n,) int32. Out: rows and times (n,) int32, the id
+    of each number and how often it comes; local: (n,) int32; used: (1,) int64, how many distinct ones there
+    are.
     """
     numbers: dict[int, int] = {}
     for i, one in enumerate(ids.tolist()):
-        if one >= 0 and one not in numbers:
-            rows[len(numbers)] = one
+        if one < 0:
+            local[i] = -1
+            continue
+        if one not in numbers:
+            rows[len(numbers)], times[len(numbers)] = one, 0
             numbers[one] = len(numbers)
-        local[i] = base + numbers[one] if one >= 0 else -1
+        local[i] = numbers[one]
+        times[numbers[one]] += 1
     used[0] = len(numbers)
 
 
-def _number_rows_cpu(ids, base, slots, rows, local, used):
-    mask = np.uint64(slots.size - 1)
-    for s in range(slots.size):
-        slots[s] = -1
+def _number_rows_cpu(ids, rows, times, local, used):
+    size = 16
+    while size < 2 * ids.size:
+        size *= 2
+    slots = np.full(size, -1, np.int32)
+    mask = np.uint64(size - 1)
     count = 0
     for i in range(ids.size):
         one = ids[i]
@@ -45,28 +55,75 @@ def _number_rows_cpu(ids, base, slots, rows, local, used):
             at = (at + np.uint64(1)) & mask
         if slots[at] < 0:
             slots[at] = count
-            rows[count] = one
+            rows[count], times[count] = one, 0
             count += 1
-        local[i] = base + slots[at]
+        local[i] = slots[at]
+        times[slots[at]] += 1
     used[0] = count
 
 
-def _check_number(ids: Any, base: int, slots: Any, rows: Any, local: Any, used: Any) -> None:
+def _check_number(ids: Any, rows: Any, times: Any, local: Any, used: Any) -> None:
     name = "number_rows"
     checks.shaped(name, "ids", ids, ids.shape[:1], np.int32)
-    checks.shaped(name, "slots", slots, slots.shape[:1], np.int64)
-    checks.shaped(name, "rows", rows, rows.shape[:1], np.int32)
-    checks.shaped(name, "local", local, ids.shape, np.int32)
+    for argument, array in (("rows", rows), ("times", times), ("local", local)):
+        checks.shaped(name, argument, array, ids.shape, np.int32)
     checks.shaped(name, "used", used, (1,), np.int64)
-    if len(slots) & (len(slots) - 1) or len(slots) < 2 * len(ids):
-        raise ValueError(f"{name}: slots: expected a power of two >= {2 * len(ids)}, got {len(slots)}")
-    if len(rows) < len(ids):
-        raise ValueError(f"{name}: rows: expected room for {len(ids)}, got {len(rows)}")
 
 
 number_rows = kernel(
     "number_rows", number_rows_reference, cpu=_number_rows_cpu, check=_check_number,
-    updates="slots rows local used",
+    updates="rows times local used",
+)  # fmt: skip
+
+
+def change_weights_reference(rows: Any, times: Any, rate: float, seen: Any, total: Any, weights: Any) -> None:
+    """How much of each stretch's change of a row is taken where several stretches moved it at the same time.
+
+    Take the loss around a row for a bowl: t steps of rate lr go 1 - rho of the way to its bottom, rho =
+    e^(-t rate). n stretches one after another would go 1 - rho^n of it; the sum of their n changes goes
+    n (1 - rho), which is right for a rare word (rho near 1) and n times too far for one that every stretch
+    has moved to its bottom. So each change counts (1 - rho^n) / (n (1 - rho)).
+
+    rows: (T,) int32 in [0, V), those of all stretches; times: (T,) int32 steps; rate: of a step; seen, total:
+    (V,) int32, zeros before and after. Out: weights (T,).
+    """
+    np.add.at(seen, rows, 1)
+    np.add.at(total, rows, times)
+    n = np.maximum(seen[rows], 1)
+    x = rate * total[rows] / n
+    small = (n == 1) | (x < SMALL)
+    x = np.where(small, 1.0, x)
+    weights[...] = np.where(small, 1.0, np.expm1(-n * x) / (n * np.expm1(-x)))
+    seen[rows], total[rows] = 0, 0
+
+
+def _change_weights_cpu(rows, times, rate, seen, total, weights):
+    for i in range(rows.size):
+        seen[rows[i]] += 1
+        total[rows[i]] += times[i]
+    for i in range(rows.size):
+        n = seen[rows[i]]
+        x = rate * total[rows[i]] / n
+        weights[i] = 1.0 if n == 1 or x < SMALL else np.expm1(-n * x) / (n * np.expm1(-x))
+    for i in range(rows.size):
+        seen[rows[i]], total[rows[i]] = 0, 0
+
+
+def _check_weights(rows: Any, times: Any, rate: float, seen: Any, total: Any, weights: Any) -> None:
+    name = "change_weights"
+    checks.shaped(name, "rows", rows, rows.shape[:1], np.int32)
+    checks.shaped(name, "times", times, rows.shape, np.int32)
+    checks.shaped(name, "seen", seen, seen.shape[:1], np.int32)
+    checks.shaped(name, "total", total, seen.shape, np.int32)
+    if weights.shape != rows.shape or weights.dtype.kind != "f":
+        raise ValueError(f"{name}: weights: expected {len(rows)} numbers")
+    if len(rows) and rows.view(np.uint32).max() >= len(seen):
+        raise ValueError(f"{name}: rows: expected numbers in [0, {len(seen)})")
+
+
+change_weights = kernel(
+    "change_weights", change_weights_reference, cpu=_change_weights_cpu, check=_check_weights,
+    updates="seen total weights",
 )  # fmt: skip
 
 CUDA = r"""
@@ -80,12 +137,13 @@ extern "C" __global__ void changes_of_rows(const real* table, const int* rows, r
 }
 
 // Each block has the rows whose number leaves its own remainder, and adds their changes in order.
-extern "C" __global__ void add_changes(real* table, const int* rows, const real* local, int part, int parts,
-                                       int d, long long n) {
+extern "C" __global__ void add_changes(real* table, const int* rows, const real* local,
+                                       const real* weights, int part, int parts, int d, long long n) {
   for (long long i = 0; i < n; i++) {
     int row = rows[i];
     if (row % parts != part || row / parts % gridDim.x != blockIdx.x) continue;
-    for (int f = threadIdx.x; f < d; f += blockDim.x) table[(long long)row * d + f] += local[i * d + f];
+    for (int f = threadIdx.x; f < d; f += blockDim.x) table[(long long)row * d + f] += weights[i] * local[i
+    * d + f];
   }
 }
 """
@@ -98,9 +156,9 @@ def copy_rows_reference(table: Any, rows: Any, local: Any) -> None:
 
 def _copy_rows_cpu(table, rows, local):
     for i in range(rows.size):
-        source, y = table[np.uint32(rows[i])], local[i]
-        for f in range(y.size):
-            y[f] = source[f]
+        row = np.uint32(rows[i])
+        for f in range(table.shape[1]):
+            local[i, f] = table[row, f]
 
 
 def _copy_rows_gpu(launch: Any, table: Any, rows: Any, local: Any) -> None:
@@ -128,9 +186,9 @@ def changes_of_rows_reference(table: Any, rows: Any, local: Any) -> None:
 
 def _changes_of_rows_cpu(table, rows, local):
     for i in range(rows.size):
-        source, y = table[np.uint32(rows[i])], local[i]
-        for f in range(y.size):
-            y[f] -= source[f]
+        row = np.uint32(rows[i])
+        for f in range(table.shape[1]):
+            local[i, f] -= table[row, f]
 
 
 def _changes_of_rows_gpu(launch: Any, table: Any, rows: Any, local: Any) -> None:
@@ -143,31 +201,36 @@ changes_of_rows = kernel(
 )  # fmt: skip
 
 
-def add_changes_reference(table: Any, rows: Any, local: Any, part: int, parts: int) -> None:
-    """table[rows[i]] += local[i] in the order of i, for the rows that leave remainder `part` by `parts`.
+def add_changes_reference(table: Any, rows: Any, local: Any, weights: Any, part: int, parts: int) -> None:
+    """table[rows[i]] += weights[i] local[i] in the order of i, for rows that leave remainder `part` by
+    `parts`.
 
-    Calls with different parts may run at the same time. Shapes as in copy_rows; rows may come again.
+    Calls with different parts may run at the same time. Shapes as in copy_rows, weights: (n,); rows may come
+    again.
     """
     for i in np.flatnonzero(rows % parts == part):
-        table[rows[i]] += local[i]
+        table[rows[i]] += weights[i] * local[i]
 
 
-def _add_changes_cpu(table, rows, local, part, parts):
+def _add_changes_cpu(table, rows, local, weights, part, parts):
     for i in range(rows.size):
         row = np.uint32(rows[i])
         if row % np.uint32(parts) == np.uint32(part):
-            target, y = table[row], local[i]
-            for f in range(y.size):
-                target[f] += y[f]
+            w = weights[i]
+            for f in range(table.shape[1]):
+                table[row, f] += w * local[i, f]
 
 
-def _add_changes_gpu(launch: Any, table: Any, rows: Any, local: Any, part: int, parts: int) -> None:
-    blocks = min(max(table.shape[0] // parts, 1), 1024)
-    launch("add_changes", (blocks,), table, rows, local, part, parts, table.shape[1], len(rows), block=128)
+def _add_changes_gpu(
+    launch: Any, table: Any, rows: Any, local: Any, weights: Any, part: int, parts: int
+) -> None:
+    blocks, n = min(max(table.shape[0] // parts, 1), 1024), len(rows)
+    launch("add_changes", (blocks,), table, rows, local, weights, part, parts, table.shape[1], n, block=128)
 
 
-def _check_add(table: Any, rows: Any, local: Any, part: int, parts: int) -> None:
+def _check_add(table: Any, rows: Any, local: Any, weights: Any, part: int, parts: int) -> None:
     _check_rows("add_changes", table, rows, local)
+    checks.shaped("add_changes", "weights", weights, rows.shape, table.dtype)
     if not 0 <= part < parts:
         raise ValueError(f"add_changes: part: expected 0 to {parts - 1}, got {part}")
 

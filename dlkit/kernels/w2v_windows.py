@@ -353,7 +353,8 @@ extern "C" __global__ void embed_windows(real* a, real* b, const int* words, con
 
 def _embed_windows_gpu(
     launch: Any, a: Any, b: Any, words: Any, reach: Any, own: Any, targets: Any, signs: Any, ends: Any,
-    first: Any, last: Any, most: int, lr: float, around: int, together: int, exact: int, learn: int, loss: Any,
+    first: Any, last: Any, most: int, lr: float, around: int, together: int, exact: int, learn: int,
+    loss: Any,
 ) -> None:  # fmt: skip
     scratch = launch.scratch(a, max(first.size * (most + a.shape[1]), 1))
     launch(

@@ -1,6 +1,7 @@
 """A corpus as numbers: read once from text of any size, counted, and kept as 4 bytes a word.
 
-The numbers of a large corpus lie in a temporary file, which has no name and goes with the process; of the text
+The numbers of a large corpus lie in a temporary file, which has no name and goes with the process; of the
+text
 itself nothing is kept. So memory is that of the vocabulary, whatever the size of the corpus.
 """
 
@@ -231,7 +232,8 @@ class Corpus:
     def settle(self, min_count: int, most: int | None, first: list[str]) -> np.ndarray:
         """Number the words by frequency and leave out the others; returns the counts of those that stay.
 
-        first: words that are kept whatever their count and have the first numbers, in this order. Among equals
+        first: words that are kept whatever their count and have the first numbers, in this order. Among
+        equals
         the order is that of the text. Raises DataError where no word is left.
         """
         where = ", ".join(name for _, name in self.files[:3]) + (", ..." if len(self.files) > 3 else "")
@@ -286,7 +288,8 @@ class Corpus:
     def stretches(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Where to cut the numbers into pieces of `size`, and how many sentences end before each cut.
 
-        A cut goes behind the next end of a sentence, if there is one within another `size`. (S + 1,) int64 each.
+        A cut goes behind the next end of a sentence, if there is one within another `size`. (S + 1,) int64
+        each.
         """
         cuts, marks, at, passed = [0], [0], 0, 0
         while at < self.numbers.size:

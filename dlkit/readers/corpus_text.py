@@ -66,9 +66,9 @@ class TextPieces:
         first, after_return = True, False
         raw = blocks(self.path, self.name)
         source = raw if self.encoding == "utf-8" else self._decoded(raw)
-        for data in source:
-            if first:
-                data, first = without_bom(data, self.name), False
+        for read in source:
+            data = without_bom(read, self.name) if first else read
+            first = False
             if after_return and data.startswith(b"\n"):
                 data = data[1:]
             after_return = data.endswith(b"\r")
@@ -126,7 +126,8 @@ def _placed(error: DataError, piece: Piece, column: int, name: str) -> DataError
 
 
 def _cut(data: bytes) -> tuple[int, bool]:
-    """Where to cut, and whether a line ends there: behind the last line end, else the last blank, else the last
+    """Where to cut, and whether a line ends there: behind the last line end, else the last blank, else the
+    last
     Japanese full stop, else between characters."""
     end = data.rfind(b"\n") + 1
     if end:

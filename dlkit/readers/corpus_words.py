@@ -1,4 +1,5 @@
-"""What the sentences of a corpus are cut into: words, what stands between blanks, items between tabs, or words by
+"""What the sentences of a corpus are cut into: words, what stands between blanks, items between tabs, or
+words by
 SudachiPy."""
 
 import unicodedata

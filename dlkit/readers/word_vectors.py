@@ -1,7 +1,8 @@
 """Vectors of words in the formats of word2vec: text (a word and its numbers a line) and binary; GloVe's text.
 
 The text has a first line with the number of words and of numbers a word; GloVe's has none. The binary format
-has the same first line, then word, blank and little-endian float32 numbers, each followed by a line end or not.
+has the same first line, then word, blank and little-endian float32 numbers, each followed by a line end or
+not.
 """
 
 import re
@@ -40,7 +41,9 @@ def looks_like_vectors(path: Path) -> bool:
 
 
 def read_vectors(path: Path) -> WordVectors:
-    """Read a file of vectors; what format it has is told from its content. Raises DataError with the place."""
+    """Read a file of vectors; what format it has is told from its content. Raises DataError with the
+    place.
+    """
     name = display(path)
     source = Buffered(blocks(path))
     source.fill(1 << 12)
@@ -105,7 +108,7 @@ def _is_text(data: bytes, dim: int) -> bool:
     line = data.split(b"\n", 1)[0]
     cells = line.split()
     try:
-        return len(cells) > dim and [float(cell) for cell in cells[-dim:]] is not None
+        return len(cells) > dim and len([float(cell) for cell in cells[-dim:]]) == dim
     except ValueError:
         return not data or (b"\0" not in data[:4096] and line.isascii() and b" " in line)
 

@@ -48,7 +48,6 @@ class Active(Algorithm):
         "predict": frozenset({"mc_samples"}),
         "evaluate": frozenset({"mc_samples"}),
     }
-    PREVIEWS: ClassVar[tuple[str, ...]] = ("ask.csv", "ask.png")
     ANSWERED: ClassVar[str] = "ask.csv"
     EXAMPLES: ClassVar[str] = """\
   dlkit active recipes/active-digits.yaml
@@ -81,6 +80,7 @@ class Active(Algorithm):
             self.learner = BayesLearner(own, context)
         self._check(own)
         self.person = Person(self, self.pool) if recipe.ask else None
+        self.PREVIEWS = (self.ANSWERED, "ask.png") if recipe.ask else ()  # type: ignore[misc]
 
     def _check(self, own: Any) -> None:
         """What can be told before the first round. Raises UsageError, DataError."""

@@ -89,6 +89,16 @@ def _labelled_lines(folder: Path) -> None:
     (folder / "data.csv").write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
+def _transitions(folder: Path) -> None:
+    """Nine states in a row and the end behind them; each step may slip, one state has a single action."""
+    rows = ["state,action,next,probability,reward"]
+    for s in range(9):
+        after, before = ("end" if s == 8 else f"s{s + 1}"), f"s{max(s - 1, 0)}"
+        rows += [f"s{s},on,{after},0.8,{int(s == 8)}", f"s{s},on,s{s},0.2,-0.1"]
+        rows += [] if s == 4 else [f"s{s},back,{before},1,-0.1"]
+    (folder / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 def _table(folder: Path, x: np.ndarray, last: list[str]) -> None:
     names = [f"x{j}" for j in range(x.shape[1])] + ["y"]
     rows = [",".join([*(f"{v:.6f}" for v in row), end]) for row, end in zip(x, last, strict=True)]
@@ -185,6 +195,36 @@ optimizer: {{name: adam, lr: 0.02, clip: null}}
 epochs: 2
 batch: {batch}
 shards: 2
+seed: 4
+"""
+
+ACTIVE = """\
+command: active
+data: {train: data.csv, label: y, test: 0.2}
+learner:
+  name: train-mlp
+  model: [{dense: 9}, {dropout: 0.3}]
+  epochs: 2
+  batch: 10
+strategy: bald
+start: 6
+query: 5
+candidates: 40
+mc_samples: 3
+runs: 2
+epochs: 2
+shards: 2
+seed: 4
+"""
+
+QLEARN = """\
+command: qlearn
+transitions: data.csv
+goals: [end]
+{more}
+epsilon: 0.3
+pictures: false
+epochs: 2
 seed: 4
 """
 
@@ -299,6 +339,27 @@ RUNS = (
         asks=("evaluate RUN", "recommend RUN u3 --top 4", "similar RUN i2 --top 4"),
     ),
     Run(
+        "qlearn",
+        "qlearn",
+        QLEARN.format(more="method: double_q\nalpha: {start: 0.5, half: 9}\nepisodes: 40\nseeds: 5"),
+        _transitions,
+        ("chunk=40", "chunk=4"),
+        predicts=False,
+        feeds=False,
+    ),
+    Run(
+        "qlearn by a network",
+        "qlearn",
+        QLEARN.format(
+            more="function: {name: mlp, model: [{dense: 9}, {dense: 8}], actors: 4, batch: 20, replay: 60, "
+            "warm_up: 20, target_every: 5, steps: 30}"
+        ),
+        _transitions,
+        ("function.steps=20", "function.steps=80"),
+        predicts=False,
+        feeds=False,
+    ),
+    Run(
         "gan",
         "gan",
         GAN.format(more="discriminator: [{dense: 6}, {dropout: 0.3}]\nlabel_smoothing: 0.1\nfakes: once"),
@@ -315,10 +376,12 @@ RUNS = (
         _classes,
         predicts=False,
     ),
+    Run("active", "active", ACTIVE, _classes, ("learner.batch=6", "learner.batch=2")),
 )
 
 HOST_ONLY = {
     "bayes-nb": "data: {train: data.csv}",
+    "bandit": "data: {train: data.csv}",
     "lda": "data: {train: data.csv}",
 }
 """Commands that have nothing for a GPU to do, with a recipe: --gpu is refused in one line."""

@@ -69,6 +69,19 @@ CASES = [
         asks=[["inspect"], ["recommend", "User 4"], ["similar", "Movie 1"]],
     ),
     Case(
+        ["bandit", "data/golf.csv", "--runs", "3", "--steps", "200", "--epochs", "40", "--set", "logs=1"],
+        asks=[["inspect"], ["predict", "data/golf.csv"]],
+    ),
+    Case(
+        ["active", "data/digits.csv", "--test", "0.4", "--epochs", "6", "--runs", "2"],
+        asks=[["inspect"], ["predict", "data/digits.csv"], ["evaluate"]],
+    ),
+    Case(
+        ["qlearn", "recipes/dog-trick.yaml", "--epochs", "40", "--set", "pictures=false", "--chunk", "20"],
+        SLOW_COUNTING,
+        asks=[["inspect"], ["evaluate", "-n", "100"]],
+    ),
+    Case(
         ["apriori", "data/golf.csv", "--min-support", "2", "--format", "rows", "--set", "pictures=false"],
         SLOW_COUNTING,
         asks=[["inspect"], ["predict", "data/golf.csv"], ["recommend", "sunny"]],

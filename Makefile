@@ -3,7 +3,7 @@
 
 PYTHON      ?= python3
 TORCH       ?= torch==2.13.0
-PEERS       ?= gensim scikit-learn scikit-surprise mlxtend pyfim gymnasium
+PEERS       ?= gensim scikit-learn scikit-surprise mlxtend pyfim gymnasium tomotopy
 ROUNDS      ?= 7
 THREADS     ?= 2
 FUZZ_CASES  ?= 10000
@@ -22,7 +22,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -102,7 +102,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli
@@ -142,6 +142,9 @@ bench-split: .venv/.installed-bench  ## where to cut a step over threads: the ba
 
 bench-apriori: .venv/.installed-bench $(call peer,peers)  ## item sets of four files against PyFIM and mlxtend (one without DLKIT_DATA)
 	$(BENCH) apriori
+
+bench-lda: .venv/.installed-bench $(call peer,peers)  ## topics of 20 newsgroups against scikit-learn and tomotopy (made-up text without DLKIT_DATA)
+	$(BENCH) lda
 
 bench-scaling: .venv/.installed-test  ## a step over ranks: constants and model into docs/distributed.md
 	$(RUN) benchmarks.scaling --write docs/distributed.md

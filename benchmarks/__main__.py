@@ -26,6 +26,7 @@ ROWS = {
     "startup": "row_startup",
     "cost": "row_cost",
     "apriori": "row_apriori",
+    "lda": "row_lda",
     "cost-mf": "row_cost_mf",
     "bayes-nb-memory": "row_nb_memory",
 }

@@ -60,7 +60,8 @@ def read_language(
             cuts[split] = (end - size, end)
             end -= size
     if end < 2:
-        raise DataError(f"{max(end, 0)} symbols are left to train on", where=text.name)
+        left = "1 symbol is" if end == 1 else "no symbols are"
+        raise DataError(f"{left} left to train on", where=text.name)
     symbols = text.symbols(0, end, least=spec.least, most=spec.most_symbols)
     whole = text.numbered(symbols)
     data = LanguageData(symbols, whole.part(0, end), files=files)

@@ -18,7 +18,7 @@ UNKNOWN_TEXT = "<unk>"
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]|\n")
 _BLANK = re.compile(r"\S+|\n")
 _NO_BLANK_BEFORE = frozenset(".,;:!?)]}%’”»…、。」』）")
-_NO_BLANK_AFTER = frozenset("([{“«「『（\n")
+_NO_BLANK_AFTER = frozenset("([{“«「『（")
 
 
 def pieces(text: str, cut: Cut) -> list[str]:
@@ -33,9 +33,13 @@ def joined(symbols: Sequence[str], cut: Cut) -> str:
     if cut == "characters":
         return "".join(symbols)
     parts: list[str] = []
+    before = "\n"
     for symbol in symbols:
-        tight = not parts or symbol == "\n" or parts[-1] in _NO_BLANK_AFTER
-        parts.append(symbol if tight or (cut == "words" and symbol in _NO_BLANK_BEFORE) else " " + symbol)
+        tight = symbol == "\n" or before == "\n"
+        if cut == "words":
+            tight = tight or symbol in _NO_BLANK_BEFORE or before in _NO_BLANK_AFTER
+        parts.append(symbol if tight else " " + symbol)
+        before = symbol
     return "".join(parts)
 
 

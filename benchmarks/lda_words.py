@@ -1,4 +1,4 @@
-"""The corpus of the lda row as arrays, and how held-out words are foretold (NumPy alone: peers run it too)."""
+"""The corpus of the lda row as arrays, and how held-out words are foretold; NumPy alone, for peers."""
 
 import math
 

@@ -21,11 +21,7 @@ def measure(options: Options) -> Section:
     with tempfile.TemporaryDirectory() as folder:
         lines, _, what = bayes_nb.write(Path(folder))
         words = str(Path(folder, "words.npz"))
-        run(
-            Contender(
-                "prepare", [sys.executable, "-m", "benchmarks.lda_dlkit", words, "--prepare", str(lines)]
-            )
-        )
+        run(options.ours("prepare", "benchmarks.lda_dlkit", words, "--prepare", str(lines)))
         sklearn = options.peer(SKLEARN, "benchmarks.lda_peers", SKLEARN, words, "1", str(VARIATIONAL))
         slow = run(sklearn)
         heard(slow)

@@ -97,7 +97,7 @@ def policy_picture(view: View) -> bytes | None:
         return decisions.value_table(world.by_action(view.q)[shown], names, world.actions)
     if sum(map(len, layout.rows)) > MOST_CELLS:
         return None
-    live = np.flatnonzero((world.choices > 0) & reached(world))
+    live = np.flatnonzero((world.choices > 0) & reached(world, ends=False))
     panels = np.unique(layout.places[live, 0])  # panels that no start leads to show nothing
     places = layout.places[live]
     places = np.column_stack([np.searchsorted(panels, places[:, 0]), places[:, 1:]])

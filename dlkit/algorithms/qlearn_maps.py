@@ -74,7 +74,7 @@ def faults_of(grid: Grid) -> list[TextFault]:
         return [TextFault(0, 0, text)]
     world = build(grid)
     assert world.layout is not None
-    seen = reached(world)
+    seen = reached(world, ends=True)
     places = world.layout.places[:, 1:].tolist()
     for s, (r, c) in enumerate(places):
         kind = grid.kind(rows[r][c])

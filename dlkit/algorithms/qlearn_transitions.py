@@ -116,7 +116,7 @@ def _build(
 
 def _refuse_unreachable(world: World, read: Transitions, goals: list[int]) -> None:
     """Raises UsageError for a goal, named in the recipe, that no start leads to."""
-    seen = reached(world) if goals else None
+    seen = reached(world, ends=True) if goals else None
     for s in goals:
         if seen is not None and not seen[s]:
             rows = np.flatnonzero(read.following == s)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from dlkit.algorithms.protocol import Tree
-from dlkit.errors import DataError
 
 GOES_ON, ENDS, GOAL = 0, 1, 2
 """What an outcome does to the episode."""
@@ -179,19 +178,24 @@ def table_of(pairs: list[list[list[Outcome]]], width: int) -> Table:
     )
 
 
-def reached(world: World) -> np.ndarray:
-    """(S,) bool: which states a start leads to, in any number of steps, by outcomes that can happen."""
+def reached(world: World, *, ends: bool) -> np.ndarray:
+    """(S,) bool: where a start leads to, in any number of steps, by outcomes that can happen.
+
+    ends: states in which an episode is over count too.
+    """
     table = world.table
-    if table is None:
-        raise DataError("only a world with a table of outcomes can be searched")
+    assert table is not None
     n, width = world.size
-    seen = np.zeros(n, bool)
+    live = np.zeros(n, bool)
+    over = np.zeros(n, bool)
     frontier = np.unique(world.starts)
-    seen[frontier] = True
+    live[frontier] = True
     while len(frontier):
         rows = (frontier[:, None] * width + np.arange(width)).ravel()
-        spans = [slice(table.first[row], table.first[row + 1]) for row in rows]
-        after = np.concatenate([table.following[one][table.probabilities[one] > 0] for one in spans])
-        frontier = np.unique(after[~seen[after]])
-        seen[frontier] = True
-    return seen
+        outcomes = np.concatenate([np.arange(table.first[row], table.first[row + 1]) for row in rows])
+        outcomes = outcomes[table.probabilities[outcomes] > 0]
+        after, final = table.following[outcomes], table.ends[outcomes] > GOES_ON
+        over[after[final]] = True
+        frontier = np.unique(after[~final & ~live[after]])
+        live[frontier] = True
+    return live | over if ends else live

@@ -355,7 +355,7 @@ RUNS = (
             "warm_up: 20, target_every: 5, steps: 30}"
         ),
         _transitions,
-        ("function.steps=20", "function.steps=80"),
+        ("function.steps=12", "function.steps=40"),
         predicts=False,
         feeds=False,
     ),

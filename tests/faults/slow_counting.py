@@ -13,6 +13,7 @@ from dlkit.algorithms.apriori import Apriori
 from dlkit.algorithms.bayes_nb import BayesNB
 from dlkit.algorithms.lda import LDA
 from dlkit.algorithms.mf import MF
+from dlkit.algorithms.qlearn import QLearn
 from dlkit.cli import main
 from dlkit.readers import again, streamed_table
 
@@ -38,6 +39,6 @@ if __name__ == "__main__":
     again.blocks = pieces  # type: ignore[assignment]
     streamed_table.PIECE = streamed_table._HEAD = PIECE
     levelwise.STEP_CANDIDATES, apriori.RULE_SETS, branches.WINDOW = 9, 7, 2
-    for algorithm in (BayesNB, MF, Apriori, LDA):
+    for algorithm in (BayesNB, MF, Apriori, LDA, QLearn):
         algorithm.train_epoch = slowly(algorithm.train_epoch)  # type: ignore[method-assign]
     sys.exit(main(sys.argv[1:]))

@@ -22,7 +22,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -102,7 +102,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda bench-bandit  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli
@@ -131,11 +131,20 @@ bench-bayes-nb-memory: .venv/.installed-bench  ## a gigabyte of generated text t
 bench-vae: .venv/.installed-bench $(call peer,torch)  ## one step of a variational autoencoder against PyTorch
 	$(BENCH) vae
 
+bench-rnn: .venv/.installed-bench $(call peer,torch)  ## one step of a character LSTM against PyTorch
+	$(BENCH) rnn
+
+bench-cost-rnn: .venv/.installed-bench $(call peer,torch)  ## the LSTM's step over length, batch and vocabulary, as a picture
+	$(BENCH) cost-rnn
+
 bench-startup: .venv/.installed-bench $(call peer,torch)  ## --help, and the command until its first step is on disk
 	$(BENCH) startup
 
 bench-cost: .venv/.installed-bench $(call peer,torch)  ## step time over batch and width, as a picture
 	$(BENCH) cost
+
+bench-bandit: .venv/.installed-bench  ## decisions a second by policy
+	$(BENCH) bandit
 
 bench-split: .venv/.installed-bench  ## where to cut a step over threads: the batch or each product
 	$(BENCH) split

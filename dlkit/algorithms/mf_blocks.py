@@ -21,7 +21,9 @@ from dlkit.kernels.mf_layout import count_blocks, fill_blocks
 RATINGS_IN_A_BLOCK = 4000
 """About so many, at least, where the recipe leaves the number of blocks open: a step then outweighs its
 start."""
-MOST_GROUPS = 64
+MOST_GROUPS = 32
+"""With more, hardly two ratings of a user stand in a block, and fetching rows is most of the work."""
+AT_ONCE = 1 << 20
 
 
 def groups_for(ratings: int, users: int, items: int) -> int:
@@ -86,7 +88,9 @@ def _side_by_side(
     rows = order[np.argsort(group[order], kind="stable")]
     place = np.empty(len(rows), np.int32)
     place[rows] = np.arange(len(rows))
-    np.take(place, column, out=column)
+    for start in range(0, len(column), AT_ONCE):  # an index of all ratings would be copied to 8 bytes each
+        part = slice(start, start + AT_ONCE)
+        column[part] = place[column[part]]
     return rows, np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
 
 

@@ -19,6 +19,9 @@ from dlkit.readers.ratings_spec import RatingsSpec
 from dlkit.readers.ratings_titles import read_matrix, read_titles
 from dlkit.readers.split import Draws
 
+AT_ONCE = 1 << 20
+"""Ratings looked at together where as many more numbers would be made of them."""
+
 
 class ByRow(NamedTuple):
     """Ratings sorted by row (user or item): row r has ends[r]:ends[r + 1] of columns and values."""
@@ -209,7 +212,10 @@ class _Reading:
         """
         kept_by = np.empty(len(items), np.int32)
         mark_repeats(ends, order, items, np.empty(len(self.items), np.int32), kept_by)
-        alive = kept_by == np.arange(len(items), dtype=np.int32)
+        alive = np.empty(len(items), bool)
+        for start in range(0, len(items), AT_ONCE):
+            part = kept_by[start : start + AT_ONCE]
+            alive[start : start + AT_ONCE] = part == np.arange(start, start + len(part), dtype=np.int32)
         repeats = np.flatnonzero(~alive)
         if not len(repeats):
             return alive

@@ -208,6 +208,16 @@ def ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
     return np.linalg.lstsq(gram, x.T @ y, rcond=None)[0]
 
 
+def biased_ridge(x: np.ndarray, y: np.ndarray, reg: float, reg_bias: float) -> tuple[float, np.ndarray]:
+    """(b, w) that minimise |b + x w - y|^2 + n (reg_bias b^2 + reg |w|^2) over n rows, as each rating of the
+    training loss brings its own penalty."""
+    n, k = x.shape
+    x = np.column_stack([np.ones(n), x.astype(np.float64)])
+    gram = x.T @ x + n * np.diag([reg_bias, *[reg] * k])
+    bias, *w = np.linalg.lstsq(gram, x.T @ y.astype(np.float64), rcond=None)[0]
+    return float(bias), np.array(w)
+
+
 def drawn_normal(shape: Shape, mean: float, sd: float, dtype: Any, rng: np.random.Generator) -> np.ndarray:
     """Normal numbers, drawn in `dtype` so that no larger array is made."""
     values = rng.standard_normal(shape, dtype=dtype)

@@ -19,9 +19,22 @@ from dlkit.algorithms.mf_descent import (
     LearningRate,
     Regularisation,
 )
-from dlkit.algorithms.mf_model import MODELS, Factors, Rank, Shape, Solution, Step, errors_of, ridge
+from dlkit.algorithms.mf_model import (
+    MODELS,
+    Factors,
+    Rank,
+    Shape,
+    Solution,
+    Step,
+    biased_ridge,
+    errors_of,
+    ridge,
+)
 from dlkit.kernels.mf_sgd import mf_sgd
 from dlkit.recipe.schema import Spec
+
+WORTH_SHARING = 1 << 15
+"""Ratings of a step, about a millisecond, below which calling threads together costs what they save."""
 
 
 @MODELS.add(aka=("funk", "funk-svd", "funksvd", "biased-svd"))
@@ -101,7 +114,8 @@ class SVD(DescentModel):
         return self.blocks.groups
 
     def shards(self, threads: int, ratings: int) -> int:
-        return min(threads, self.groups(ratings))
+        groups = self.groups(ratings)
+        return min(threads, groups) if ratings // groups >= WORTH_SHARING else 1
 
     # -- training -------------------------------------------------------------------------------
     def step(self, epoch: int, number: int) -> Step:
@@ -188,12 +202,7 @@ class SVD(DescentModel):
         x = factors.q[items].astype(np.float64)
         if not spec.biases:
             return Solution(0.0, ridge(x, rest, spec.reg * len(items)))
-        # one penalty for all columns: the bias's own is put in by scaling its column
-        _, reg_bias = self.bias_rates
-        scale = (spec.reg / reg_bias) ** 0.5 if spec.reg > 0 and reg_bias > 0 else 1.0
-        x = np.column_stack([np.full(len(items), scale), x])
-        bias, *p = ridge(x, rest, spec.reg * len(items))
-        return Solution(float(bias * scale), np.array(p))
+        return Solution(*biased_ridge(x, rest, spec.reg, self.bias_rates[1]))
 
 
 def _rows(ends: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from dlkit.algorithms.mf_descent import (
     LearningRate,
     Regularisation,
 )
-from dlkit.algorithms.mf_model import MODELS, Factors, Rank, Shape, Solution, Step, errors_of, ridge
+from dlkit.algorithms.mf_model import MODELS, Factors, Rank, Shape, Solution, Step, biased_ridge, errors_of
 from dlkit.kernels.mf_svdpp import implicit_sums, svdpp_users
 from dlkit.recipe.schema import Spec
 
@@ -96,5 +96,5 @@ class SVDPlusPlus(DescentModel):
         z = self.parameters["y"][items].sum(axis=0, dtype=np.float64) / max(len(items), 1) ** 0.5
         q = factors.q[items].astype(np.float64)
         rest = values - factors.mu - factors.bi[items] - q @ z
-        bias, *p = ridge(np.column_stack([np.ones(len(items)), q]), rest, self.spec.reg * len(items))
-        return Solution(float(bias), z + np.array(p))
+        bias, p = biased_ridge(q, rest, self.spec.reg, self.bias_rates[1])
+        return Solution(bias, z + p)

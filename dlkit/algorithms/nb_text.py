@@ -126,7 +126,8 @@ class WordCounts:
 
     def _make_room(self, words: int) -> None:
         if words > len(self.counts):
-            size = max(2 * len(self.counts), words)
+            held = len(self.counts)
+            size = max(held + min(held, max(held // 8, 1 << 18)), words)  # a row has 8 bytes a class
             self.counts, self.documents = _longer(self.counts, size), _longer(self.documents, size)
 
     def _prune(self) -> bool:

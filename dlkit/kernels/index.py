@@ -1,7 +1,6 @@
 """A vocabulary as a hash table over bytes: spans of text in, numbers out, in the order of first appearance.
 
-Key i is pool[ends[i - 1]:ends[i]]; slots hold i + 1, or 0 where they are free (open addressing, linear
-probing).
+The table is that of byte_keys.py.
 """
 
 # What numba compiles has no annotations.
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.byte_keys import NO_ROOM, number_of
 from dlkit.kernels.registry import kernel
 
 MASK = (1 << 64) - 1
@@ -69,46 +69,13 @@ def _place(slots: Any, h: int, key: int) -> None:
 
 
 def _index_spans_cpu(flat, first, last, grow, slots, hashes, ends, pool, ids, used):
-    mask = np.uint64(slots.size - 1)
-    prime = np.uint64(0x100000001B3)
-    keys, size = used[1], used[2]
-    t = used[0]
-    while t < first.size:
-        a, b = first[t], last[t]
-        h = np.uint64(0xCBF29CE484222325)
-        for i in range(a, b):
-            h = (h ^ np.uint64(flat[i])) * prime
-        h ^= h >> np.uint64(29)
-        at = h & mask
-        found = -1
-        while slots[at] != 0:
-            key = slots[at] - 1
-            if hashes[key] == h:
-                begin = ends[key - 1] if key > 0 else 0
-                if ends[key] - begin == b - a:
-                    same = True
-                    for i in range(b - a):
-                        if pool[begin + i] != flat[a + i]:
-                            same = False
-                            break
-                    if same:
-                        found = key
-                        break
-            at = (at + np.uint64(1)) & mask
-        if found < 0 and grow:
-            if 2 * (keys + 1) > slots.size or keys == hashes.size or size + b - a > pool.size:
-                break
-            for i in range(b - a):
-                pool[size + i] = flat[a + i]
-            size += b - a
-            ends[keys] = size
-            hashes[keys] = h
-            slots[at] = keys + 1
-            found = keys
-            keys += 1
-        ids[t] = found
-        t += 1
-    used[0], used[1], used[2] = t, keys, size
+    size = used[1:]
+    for t in range(used[0], first.size):
+        key = number_of(flat, first[t], last[t], slots, hashes, ends, pool, size, grow)
+        if key == NO_ROOM:
+            return
+        ids[t] = key
+        used[0] = t + 1
 
 
 def _check_index(

@@ -26,6 +26,7 @@ from dlkit.readers.table import LONGEST_ROW, check_usable, head_and_rest
 
 _HEAD = 1 << 16
 _ROWS = 1 << 16
+_MATRIX = "a table with a row a user and a column an item is read with --format matrix"
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -143,7 +144,7 @@ class RatingLines:
             line += lines
             if count:
                 self.rows += count
-                yield Piece(*(a[:count] if a.size else a for a in out))
+                yield Piece(*(a if len(a) == count else a[:count].copy() for a in out))  # no room is kept
             if status == ratings_scan.USERS_FULL:
                 self.users.grow(LONGEST_ROW)
             elif status == ratings_scan.ITEMS_FULL:
@@ -161,7 +162,8 @@ class RatingLines:
             fault = str(error)
             where = f"{self.name}:{line}"
             if self.wanted.on_bad_row == "error":
-                raise DataError(fault, where=where) from None
+                hint = _MATRIX if self._may_be_a_matrix() else None
+                raise DataError(fault, where=where, hint=hint) from None
             self.skipped += 1
             self.first_fault = self.first_fault or f"{where}: {fault}"
             return
@@ -170,6 +172,10 @@ class RatingLines:
         users[0], items[0], values[0] = self.users.put(user), self.items.put(item), value
         times[:] = time
         yield Piece(users, items, values, times)
+
+    def _may_be_a_matrix(self) -> bool:
+        """More columns than a rating has, or a corner without a name."""
+        return self.layout.width > len(self.layout.columns) or not self.layout.names[0]
 
     def _row(self, text: str) -> tuple[str, str, float, float]:
         """User, item, rating and time of a line. Raises ValueError that says what is wrong."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from dlkit.kernels.byte_keys import NO_ROOM, number_of
 from dlkit.kernels.compile import compiled
-from dlkit.readers.ratings_scan import intern, rehash
+from dlkit.kernels.index import place_keys
 
 _FIRST_NAMES, _FIRST_BYTES = 1 << 10, 1 << 14
 
@@ -17,7 +18,7 @@ class Names:
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self.table = np.full(2 * _FIRST_NAMES, -1, np.int32)
+        self.slots = np.zeros(2 * _FIRST_NAMES, np.int32)
         self.hashes = np.zeros(_FIRST_NAMES, np.uint64)
         self.ends = np.zeros(_FIRST_NAMES, np.int64)
         self.pool = np.zeros(_FIRST_BYTES, np.uint8)
@@ -31,7 +32,7 @@ class Names:
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
         """What the compiled code takes."""
-        return self.table, self.hashes, self.ends, self.pool, self.size
+        return self.slots, self.hashes, self.ends, self.pool, self.size
 
     def put(self, text: str) -> int:
         """The number of a name; a new one if it is not there."""
@@ -44,21 +45,23 @@ class Names:
     def _intern(self, text: str, insert: bool) -> int:
         data = np.frombuffer(text.encode("utf-8"), np.uint8)
         while True:
-            index = int(compiled(intern)(data, 0, len(data), *self.arrays, insert))
-            if index != -2:
+            index = int(compiled(number_of)(data, 0, len(data), *self.arrays, insert))
+            if index != NO_ROOM:
                 return index
             self.grow(len(data))
 
     def grow(self, length: int = 0) -> None:
         """Room for as many names again, and for one of `length` bytes."""
         count = len(self)
-        if count == len(self.ends) or 2 * (count + 1) > len(self.table):
-            self.table = np.full(2 * len(self.table), -1, np.int32)
+        if count == len(self.ends) or 2 * (count + 1) > len(self.slots):
+            self.slots = np.zeros(2 * len(self.slots), np.int32)
             self.hashes = np.concatenate([self.hashes, np.zeros_like(self.hashes)])
             self.ends = np.concatenate([self.ends, np.zeros_like(self.ends)])
-            compiled(rehash)(self.table, self.hashes, count)
+            place_keys(self.hashes[:count], self.slots)
         else:
-            self.pool = np.concatenate([self.pool, np.zeros(len(self.pool) + length, np.uint8)])
+            pool = np.zeros(2 * len(self.pool) + length, np.uint8)  # what is never written takes no memory
+            pool[: int(self.size[1])] = self.pool[: int(self.size[1])]
+            self.pool = pool
 
     def text(self, index: int) -> str:
         """The name with this number."""

@@ -11,6 +11,8 @@ Numba is imported at the first call.
 
 import numpy as np
 
+from dlkit.kernels.byte_keys import NO_ROOM, number_of
+
 DONE, OUTPUT_FULL, USERS_FULL, ITEMS_FULL, LOOK = range(5)
 """Why a scan ended."""
 
@@ -19,61 +21,6 @@ BLANKS = 0
 
 _NEWLINE, _RETURN, _QUOTE, _SPACE, _TAB = 10, 13, 34, 32, 9
 _LONGEST_NUMBER = 18  # digits that an int64 holds
-
-
-def _hash(data, lo, hi):
-    """FNV-1a, its high bits folded down: the table takes the low ones."""
-    h = np.uint64(0xCBF29CE484222325)
-    for k in range(lo, hi):
-        h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
-    return h ^ (h >> np.uint64(29))
-
-
-def intern(data, lo, hi, table, hashes, ends, pool, size, insert):
-    """Index of the name data[lo:hi]; -1: not there and not to be put in; -2: no room.
-
-    table: (2^k,) int32, -1 where free; hashes, ends: of each name; pool: the names' bytes, one after another;
-    size: (2,) names and bytes so far.
-    """
-    h = _hash(data, lo, hi)
-    mask = np.uint64(table.size - 1)
-    slot = h & mask
-    while table[slot] >= 0:
-        index = table[slot]
-        if hashes[index] == h:
-            begin = ends[index - 1] if index > 0 else 0
-            if ends[index] - begin == hi - lo:
-                same = True
-                for k in range(hi - lo):
-                    if pool[begin + k] != data[lo + k]:
-                        same = False
-                        break
-                if same:
-                    return index
-        slot = (slot + np.uint64(1)) & mask
-    if not insert:
-        return -1
-    count, used = size[0], size[1]
-    if 2 * (count + 1) > table.size or count == ends.size or used + hi - lo > pool.size:
-        return -2
-    for k in range(hi - lo):
-        pool[used + k] = data[lo + k]
-    table[slot] = count
-    hashes[count] = h
-    ends[count] = used + hi - lo
-    size[0] = count + 1
-    size[1] = used + hi - lo
-    return count
-
-
-def rehash(table, hashes, count):
-    """Put the first `count` names into a new, empty table."""
-    mask = np.uint64(table.size - 1)
-    for index in range(count):
-        slot = hashes[index] & mask
-        while table[slot] >= 0:
-            slot = (slot + np.uint64(1)) & mask
-        table[slot] = index
 
 
 def _digits(data, lo, hi):
@@ -304,8 +251,8 @@ def _blank_line(data, at, stop):
 
 def scan(
     data, at, first, second, width, wanted, insert, powers,
-    user_table, user_hashes, user_ends, user_pool, user_size,
-    item_table, item_hashes, item_ends, item_pool, item_size,
+    user_slots, user_hashes, user_ends, user_pool, user_size,
+    item_slots, item_hashes, item_ends, item_pool, item_size,
     users, items, values, times, place,
 ):  # fmt: skip
     """Read lines of `data` from offset `at` on. Returns why it ended.
@@ -344,16 +291,16 @@ def scan(
         if not good:
             status = LOOK
             break
-        user = intern(
-            data, cells[0, 0], cells[0, 1], user_table, user_hashes, user_ends, user_pool, user_size, insert
+        user = number_of(
+            data, cells[0, 0], cells[0, 1], user_slots, user_hashes, user_ends, user_pool, user_size, insert
         )
-        if user == -2:
+        if user == NO_ROOM:
             status = USERS_FULL
             break
-        item = intern(
-            data, cells[1, 0], cells[1, 1], item_table, item_hashes, item_ends, item_pool, item_size, insert
+        item = number_of(
+            data, cells[1, 0], cells[1, 1], item_slots, item_hashes, item_ends, item_pool, item_size, insert
         )
-        if item == -2:
+        if item == NO_ROOM:
             status = ITEMS_FULL
             break
         users[row], items[row], values[row] = user, item, value

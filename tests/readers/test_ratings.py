@@ -66,6 +66,14 @@ def test_a_carriage_return_ends_a_line_or_is_refused(tmp_path, separator, line):
     assert rows == [("u", "i", 1.0)] * 2
 
 
+def test_a_matrix_taken_for_a_list_is_told(tmp_path):
+    hint = r"r.csv:2: column b: the value is missing \(.* --format matrix\)"
+    with pytest.raises(DataError, match=hint):
+        read(tmp_path / "r.csv", ",a,b,c,d\nu,1,NaN,3,4\nv,1,2,3,4\n")
+    with pytest.raises(DataError, match=r"r.csv:2: expected 3 columns, found 2$"):
+        read(tmp_path / "r.csv", "a,b,3\nc,d\ne,f,4\n")
+
+
 def test_two_roles_of_one_column(tmp_path):
     with pytest.raises(DataError, match=r"user and item are to be read from one column \(0\)"):
         read(tmp_path / "r.csv", "a,b,1\n", columns=ColumnsSpec(user=0, item=0))

@@ -13,7 +13,8 @@ from benchmarks.results import bytes_text, seconds_text, table
 NAME = "mf-cost"
 RATINGS = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 20_000_000)
 FACTORS = 64
-COLUMNS = ("ratings", "users", "items", "read", "build", "epoch", "peak_bytes", "model_bytes", "rating_bytes")
+COLUMNS = ("ratings", "users", "items", "read", "build", "epoch", "base_bytes", "peak_bytes", "model_bytes",
+           "rating_bytes")  # fmt: skip
 Point = Mapping[str, float]
 
 
@@ -28,22 +29,22 @@ def measure(options: Options) -> Section:
             given = [str(path), str(FACTORS), str(options.threads)]
             done.append(run(options.ours(f"{ratings:,}", "benchmarks.mf_cost", *given)))
             heard(done[-1])
-            figures = {key: done[-1].figure(key) for key in ("read", "build", "epoch", "model_bytes")}
+            keys = ("read", "build", "epoch", "base_bytes", "model_bytes")
+            figures = {key: done[-1].figure(key) for key in keys}
             peak = float(done[-1].peak_bytes)
-            points.append({"ratings": ratings, "users": users, "items": items, **figures, "peak_bytes": peak})
-    base = points[0]
-    for point in points:  # what grows with the ratings, besides the model
-        grown = point["peak_bytes"] - base["peak_bytes"] - point["model_bytes"] + base["model_bytes"]
-        point["rating_bytes"] = grown / max(point["ratings"] - base["ratings"], 1)
+            each = (peak - figures["base_bytes"] - figures["model_bytes"]) / ratings
+            points.append({"ratings": ratings, "users": users, "items": items, **figures, "peak_bytes": peak,
+                           "rating_bytes": each})  # fmt: skip
     PICTURES.mkdir(exist_ok=True)
     write_csv(PICTURES / f"{NAME}.csv", points)
     draw(PICTURES / f"{NAME}.png", points)
     head = ["ratings", "reading", "ordering", "an epoch", "ns a rating", "peak memory", "bytes a rating"]
     last = points[-1]
+    base, peak = bytes_text(last["base_bytes"]), bytes_text(last["peak_bytes"])
     text = (
         f"SVD with {FACTORS} factors, {options.threads} threads, generated ratings, 150 a user; an epoch is "
-        "the median of three. Bytes a rating: what the peak has grown by since the first line, without the "
-        f"model. {last['ratings'] / 1e6:.0f} million ratings: {bytes_text(last['peak_bytes'])} in all, "
+        "the median of three. Bytes a rating: of the peak, without the model and without what the process "
+        f"took before ({base}). {last['ratings'] / 1e6:.0f} million ratings: {peak} in all, "
         f"{last['rating_bytes']:.1f} bytes a rating."
     )
     body = [
@@ -57,9 +58,9 @@ def measure(options: Options) -> Section:
 
 def _line(point: Point) -> list[str]:
     times = [seconds_text(point[key]) for key in ("read", "build", "epoch")]
-    grown = f"{point['rating_bytes']:.1f}" if point["rating_bytes"] else ""
     each = f"{point['epoch'] / point['ratings'] * 1e9:.1f}"
-    return [f"{point['ratings']:,.0f}", *times, each, bytes_text(point["peak_bytes"]), grown]
+    memory = [bytes_text(point["peak_bytes"]), f"{point['rating_bytes']:.1f}"]
+    return [f"{point['ratings']:,.0f}", *times, each, *memory]
 
 
 def write_csv(path: Path, points: Sequence[Point]) -> None:

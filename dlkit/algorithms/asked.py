@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlkit.algorithms import mc_dropout
+from dlkit.algorithms import mc_dropout, network_export
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise, Objective, objective_for
-from dlkit.algorithms.protocol import Answer
+from dlkit.algorithms.protocol import Answer, File
 from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, named
 from dlkit.autograd import Tape, Variable
 from dlkit.errors import DataError, UsageError
@@ -33,6 +33,7 @@ class AskedNetwork(RowNetwork):
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
         "predict": frozenset({"mc_samples"}),
         "evaluate": frozenset({"mc_samples"}),
+        "export": frozenset({"format"}),
     }
 
     # -- model ------------------------------------------------------------------------------------
@@ -203,6 +204,9 @@ class AskedNetwork(RowNetwork):
         (whole,) = regrouped(chunks, sys.maxsize)
         self._tell(chunks)
         return {"rows": len(whole)} | named("test", self._judge(self._rows(whole), samples))
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        return network_export.classifier(self, options)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlkit.algorithms import gan_judged
+from dlkit.algorithms import gan_judged, network_export
 from dlkit.algorithms.gan_collapse import MOST_ROWS, Watch
 from dlkit.algorithms.gan_grids import as_bytes
 from dlkit.algorithms.gan_networks import Networks
@@ -36,6 +36,7 @@ class AskedGAN(RowReader):
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
         "sample": frozenset({"n", "seed", "interpolate"}),
         "evaluate": frozenset({"classifier", "n"}),
+        "export": frozenset({"format"}),
     }
 
     # -- data -------------------------------------------------------------------------------------
@@ -89,6 +90,9 @@ class AskedGAN(RowReader):
             yield File(name, png(tiled(as_bytes(np, made).reshape(-1, *self.input_shape), columns)))
         else:
             yield from self._lines(made)
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        return network_export.generator(self, options)
 
     def _lines(self, made: np.ndarray) -> Iterator[str]:
         """Rows that are no images, as CSV in the units of the training file."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dlkit.algorithms import network_export
 from dlkit.algorithms.protocol import Answer, File, Tree
 from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, named
 from dlkit.algorithms.vae_codes import read_codes
@@ -33,6 +34,7 @@ class AskedVAE(RowNetwork):
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
         "predict": frozenset({"reconstruct", "n"}),
         "evaluate": frozenset({"iwae"}),
+        "export": frozenset({"format"}),
         "sample": frozenset({"n", "seed", "interpolate", "between", "manifold"}),
     }
     model: VAENetwork
@@ -224,6 +226,9 @@ class AskedVAE(RowNetwork):
             )
         else:
             yield pictures.samples(self._drawn(streams, n or 64))
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        return network_export.autoencoder(self, options)
 
     def _drawn(self, streams: Streams, n: int) -> np.ndarray:
         """n codes (n, k) of the prior."""

@@ -16,13 +16,16 @@ HELP = "What a run has learnt in a format that other programs read; paths on sta
     epilog="""\b
 Examples:
   dlkit export runs/word2vec-imdb --format word2vec-binary -o vectors.bin
-  dlkit export vectors.bin --format word2vec -o - | head""",
+  dlkit export vectors.bin --format word2vec -o - | head
+  dlkit export runs/train-mlp-digits -o digits.onnx
+  dlkit export runs/train-mlp-digits --format npz""",
 )
 @RUN
 @click.option(
     "--format",
     metavar="NAME",
-    help="(word2vec) word2vec (text), word2vec-binary, csv, npz  [word2vec]",
+    help="(word2vec) word2vec (text), word2vec-binary, csv, npz  [word2vec]; "
+    "(networks) onnx, npz: the weights  [onnx]",
 )
 @click.option(
     "-o",

@@ -2,8 +2,8 @@
 
 A move goes to the neighbouring cell, or stays where a wall or the edge is. With probability `slip` it goes
 one direction aside instead, half to either side. Then the wind of the cell that was left carries the agent
-on, cell by cell, as far as it is free. The step's reward is that of the cell where it ends, less the step's
-cost.
+on, cell by cell, as far as it is free. What the step is worth, and whether it ends the episode, is told by
+the cell where it ends, the step's cost apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -151,8 +151,6 @@ def _landing(grid: Grid, rows: list[str], cell: tuple[int, int], step: tuple[int
         strength = grid.wind[column]
         blows += [(-1, 0) if strength > 0 else (1, 0)] * abs(strength)
     for blow in blows:
-        if grid.kind(rows[here[0]][here[1]]).ends:
-            break
         here = _moved(rows, here, blow)
     return here
 

@@ -22,7 +22,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-qlearn bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -102,7 +102,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda bench-bandit  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda bench-bandit bench-qlearn  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli
@@ -118,6 +118,9 @@ bench-gan: .venv/.installed-bench $(call peer,torch)  ## a step of each network 
 
 bench-mf: .venv/.installed-bench $(call peer,peers)  ## training against Surprise (ml-100k with DLKIT_DATA, and made-up ratings)
 	$(BENCH) mf
+
+bench-qlearn: .venv/.installed-bench $(call peer,peers)  ## steps of Q-learning against a loop over Gymnasium
+	$(BENCH) qlearn
 
 bench-bayes-nb: .venv/.installed-bench $(call peer,peers)  ## text to trained model against scikit-learn (20 newsgroups with DLKIT_DATA)
 	$(BENCH) bayes-nb

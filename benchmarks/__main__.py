@@ -26,6 +26,7 @@ ROWS = {
     "cost-rnn": "row_cost_rnn",
     "mf": "row_mf",
     "bandit": "row_bandit",
+    "qlearn": "row_qlearn",
     "startup": "row_startup",
     "cost": "row_cost",
     "apriori": "row_apriori",

@@ -6,6 +6,7 @@ TORCH       ?= torch==2.13.0
 PEERS       ?= gensim scikit-learn scikit-surprise mlxtend pyfim gymnasium tomotopy
 ROUNDS      ?= 7
 THREADS     ?= 2
+CORPUS_GB   ?= 5
 FUZZ_CASES  ?= 10000
 FAULT_KILLS ?= 20
 PYTEST_ARGS ?=
@@ -22,7 +23,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-qlearn bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-qlearn bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-seq2seq bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -102,7 +103,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-rnn bench-cost-rnn bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda bench-bandit bench-qlearn  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-seq2seq bench-rnn bench-cost-rnn bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda bench-bandit bench-qlearn bench-word2vec  ## every row of benchmarks/RESULTS.md (quiet machine, please)
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli
@@ -122,6 +123,12 @@ bench-mf: .venv/.installed-bench $(call peer,peers)  ## training against Surpris
 bench-qlearn: .venv/.installed-bench $(call peer,peers)  ## steps of Q-learning against a loop over Gymnasium
 	$(BENCH) qlearn
 
+bench-word2vec: .venv/.installed-bench $(call peer,peers)  ## words a second against gensim, made-up text
+	$(BENCH) word2vec
+
+bench-word2vec-memory: .venv/.installed-test  ## memory over a stream of CORPUS_GB=5 (minutes)
+	$(RUN) benchmarks.word2vec_memory $(CORPUS_GB)
+
 bench-bayes-nb: .venv/.installed-bench $(call peer,peers)  ## text to trained model against scikit-learn (20 newsgroups with DLKIT_DATA)
 	$(BENCH) bayes-nb
 
@@ -139,6 +146,9 @@ bench-rnn: .venv/.installed-bench $(call peer,torch)  ## one step of a character
 
 bench-cost-rnn: .venv/.installed-bench $(call peer,torch)  ## the LSTM's step over length, batch and vocabulary, as a picture
 	$(BENCH) cost-rnn
+
+bench-seq2seq: .venv/.installed-bench $(call peer,torch)  ## a training step and translations of seq2seq against PyTorch
+	$(BENCH) seq2seq
 
 bench-startup: .venv/.installed-bench $(call peer,torch)  ## --help, and the command until its first step is on disk
 	$(BENCH) startup

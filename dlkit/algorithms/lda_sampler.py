@@ -22,23 +22,44 @@ TOKENS_A_STEP = 2_000_000
 
 @dataclass
 class Part:
-    """Some of the documents, their tokens sorted by word."""
+    """Some of the documents, their tokens sorted by word.
+
+    What a part writes to is its own, not interleaved with that of others: threads that share lines of the
+    cache wait for each other.
+    """
 
     members: np.ndarray
-    """Numbers of its documents."""
+    """(D,) numbers of its documents."""
     words: np.ndarray
     """(m,) int64, distinct words."""
     ends: np.ndarray
     """(m + 1,) int64: tokens of each of them."""
     documents: np.ndarray
-    """(n,) int32, document of each token."""
+    """(n,) int32, document of each token, as a place in `members`."""
     z: np.ndarray
     """(n,) int32, its topic."""
+    starts: np.ndarray
+    """(D + 1,) int64: room for the topics of each document in `listed`."""
+    listed: np.ndarray
+    """(L, 2) int32: a topic of the document, and how many of its words have it."""
+    sizes: np.ndarray
+    """(D,) int32: topics that each document has."""
 
     @property
     def word_of_token(self) -> np.ndarray:
         """(n,) int64."""
         return np.repeat(self.words, np.diff(self.ends))
+
+    def places(self, sizes: np.ndarray) -> np.ndarray:
+        """Places in `listed` of the first `sizes` topics of each document."""
+        sizes = sizes.astype(np.int64)
+        before = np.cumsum(sizes) - sizes
+        return np.repeat(self.starts[:-1] - before, sizes) + np.arange(int(sizes.sum()))
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(document, topic, times) of all that its documents list."""
+        pairs = self.listed[self.places(self.sizes)]
+        return np.repeat(self.members, self.sizes), pairs[:, 0], pairs[:, 1]
 
 
 class Sampler:
@@ -53,27 +74,25 @@ class Sampler:
         team, comm = context.team, context.comm
         self.together = team.shards * comm.size
         self.steps = max(1, -(-len(words) // (TOKENS_A_STEP * self.together)))
-        self.parts = self._deal_out(words, ends)
-        room = np.minimum(self.sizes_of_documents, topics)
-        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(room)])
-        self.listed = np.zeros((int(self.starts[-1]), 2), np.int32)
-        self.sizes = np.zeros(len(room), np.int32)
+        count = self.steps * self.together
+        self.parts = [self._part(words, ends, p, count) for p in range(count)]
         self.word_topics = np.zeros((vocabulary, topics), np.int32)
 
-    def _deal_out(self, words: np.ndarray, ends: np.ndarray) -> list[Part]:
-        """Document d goes to part d modulo their number: neighbours, which are often alike, part."""
-        parts = []
-        count = self.steps * self.together
-        owner = np.repeat(np.arange(len(ends) - 1, dtype=np.int32), np.diff(ends))
-        for p in range(count):
-            mine = np.flatnonzero(owner % count == p) if count > 1 else np.arange(len(words))
-            order = mine[np.argsort(words[mine], kind="stable")]
-            found, first = np.unique(words[order], return_index=True)
-            bounds = np.append(first, len(order)).astype(np.int64)
-            members = np.arange(p, len(ends) - 1, count)
-            z = np.zeros(len(order), np.int32)
-            parts.append(Part(members, found.astype(np.int64), bounds, owner[order], z))
-        return parts
+    def _part(self, words: np.ndarray, ends: np.ndarray, p: int, count: int) -> Part:
+        """Part p of `count` has every count-th document: neighbours, which are often alike, part."""
+        members = np.arange(p, len(ends) - 1, count)
+        sizes = self.sizes_of_documents[members]
+        before = np.cumsum(sizes) - sizes
+        mine = np.repeat(ends[members] - before, sizes) + np.arange(int(sizes.sum()))
+        owner = np.repeat(np.arange(len(members), dtype=np.int32), sizes)
+        order = np.argsort(words[mine], kind="stable")
+        found, first = np.unique(words[mine][order], return_index=True)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.minimum(sizes, self.topics))])
+        return Part(
+            members, found.astype(np.int64), np.append(first, len(order)).astype(np.int64), owner[order],
+            np.zeros(len(order), np.int32), starts, np.zeros((int(starts[-1]), 2), np.int32),
+            np.zeros(len(members), np.int32),
+        )  # fmt: skip
 
     # -- the counts -------------------------------------------------------------------------------
     def draw(self) -> None:
@@ -81,7 +100,7 @@ class Sampler:
         for p, part in enumerate(self.parts):
             rng = self.context.streams.get("init", p)
             part.z = rng.integers(0, self.topics, len(part.z), dtype=np.int32)
-            lda_list(part.documents, part.z, self.topics, self.starts, self.listed, self.sizes)
+            lda_list(part.documents, part.z, self.topics, part.starts, part.listed, part.sizes)
         self._count()
 
     def _count(self) -> None:
@@ -109,7 +128,7 @@ class Sampler:
             draws = rng.random(len(part.z), dtype=dtype)
             changes = np.empty((len(part.words), self.topics), np.int32)
             lda_sample(part.words, part.ends, part.documents, draws, self.word_topics, self.totals, prior,
-                       beta, self.starts, self.listed, self.sizes, part.z, changes)  # fmt: skip
+                       beta, part.starts, part.listed, part.sizes, part.z, changes)  # fmt: skip
             return changes
 
         changes = team.map(work)
@@ -131,27 +150,30 @@ class Sampler:
         for p, z, sizes, pairs in chain(*self.context.comm.gather([self._packed(p) for p in mine])):
             if p not in mine:
                 part = self.parts[p]
-                part.z[...] = z
-                self.sizes[part.members] = sizes
-                self.listed[self._places(part.members)] = pairs
+                part.z[...], part.sizes[...] = z, sizes
+                part.listed[part.places(sizes)] = pairs
 
     def _packed(self, p: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
         part = self.parts[p]
-        return p, part.z, self.sizes[part.members], self.listed[self._places(part.members)]
-
-    def _places(self, members: np.ndarray) -> np.ndarray:
-        """Places in `listed` of what some documents list."""
-        sizes = self.sizes[members].astype(np.int64)
-        before = np.cumsum(sizes) - sizes
-        return np.repeat(self.starts[members] - before, sizes) + np.arange(int(sizes.sum()))
+        return p, part.z, part.sizes, part.listed[part.places(part.sizes)]
 
     # -- what follows -------------------------------------------------------------------------------
     @property
     def topics_of_documents(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(document, topic, times) of all that documents list."""
-        owner = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        pairs = self.listed[self._places(np.arange(len(self.sizes)))]
-        return owner, pairs[:, 0], pairs[:, 1]
+        """(document, topic, times) of all that documents list, by document."""
+        owner, topics, times = (
+            np.concatenate(one) for one in zip(*(p.pairs() for p in self.parts), strict=True)
+        )
+        order = np.argsort(owner, kind="stable")
+        return owner[order], topics[order], times[order]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(D,) topics that each document has."""
+        sizes = np.zeros(len(self.sizes_of_documents), np.int32)
+        for part in self.parts:
+            sizes[part.members] = part.sizes
+        return sizes
 
     def counts(self) -> Counts:
         """How often each count occurs."""
@@ -186,28 +208,32 @@ class Sampler:
             raise ValueError("topics of other documents, or of other parts of them")
         if len(z) and not (z.min() >= 0 and z.max() < self.topics):
             raise ValueError("topics beyond their number")
-        if (sizes < 0).any() or (sizes > np.diff(self.starts)).any() or sizes.sum() != len(topics):
+        room = np.minimum(self.sizes_of_documents, self.topics)
+        if (sizes < 0).any() or (sizes > room).any() or not sizes.sum() == len(topics) == len(times):
             raise ValueError("lists of topics longer than their documents")
-        at = 0
+        at, before = 0, np.cumsum(sizes.astype(np.int64)) - sizes
         for part in self.parts:
             part.z = z[at : at + len(part.z)].copy()
             at += len(part.z)
-        self._check_lists(sizes, topics, times)
-        self.sizes[...] = sizes
-        self.listed[self._places(np.arange(len(sizes)))] = np.column_stack([topics, times])
+            part.sizes = sizes[part.members].copy()
+            first = np.repeat(before[part.members], part.sizes)
+            own = part.places(part.sizes)
+            where = first + own - np.repeat(part.starts[:-1], part.sizes)
+            part.listed[own] = np.column_stack([topics[where], times[where]])
+        self._check_lists()
         self._count()
 
-    def _check_lists(self, sizes: np.ndarray, topics: np.ndarray, times: np.ndarray) -> None:
+    def _check_lists(self) -> None:
         """The lists must hold what the tokens say. Raises ValueError."""
-        owner = np.repeat(np.arange(len(sizes)), sizes)
-        if len(times) != len(topics):
-            raise ValueError("lists of topics without their numbers")
-        keys = np.concatenate([part.documents.astype(np.int64) * self.topics + part.z for part in self.parts])
-        told, counted = np.unique(keys, return_counts=True)
-        order = np.argsort(owner * self.topics + topics, kind="stable")
-        listed = (owner * self.topics + topics)[order]
-        if not (np.array_equal(listed, told) and np.array_equal(times[order], counted)):
-            raise ValueError("lists of topics that are not those of the tokens")
+        for part in self.parts:
+            told, counted = np.unique(
+                part.documents.astype(np.int64) * self.topics + part.z, return_counts=True
+            )
+            pairs = part.listed[part.places(part.sizes)].astype(np.int64)
+            keys = np.repeat(np.arange(len(part.sizes)), part.sizes) * self.topics + pairs[:, 0]
+            order = np.argsort(keys, kind="stable")
+            if not (np.array_equal(keys[order], told) and np.array_equal(pairs[order, 1], counted)):
+                raise ValueError("lists of topics that are not those of the tokens")
 
 
 def compact(values: Any) -> np.ndarray:

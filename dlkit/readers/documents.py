@@ -17,20 +17,18 @@ from dlkit.readers.again import Rereadable
 from dlkit.readers.cells import OnBadRow, quoted
 from dlkit.readers.opening import check_size, display, joined, read_bytes
 from dlkit.readers.paths import resolve_path
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.readers.spec import FoldSpec, Part, a_part_of
 from dlkit.readers.text import TAB, Encoding, Texts, TextSource
 from dlkit.readers.vocabulary import Vocabulary
 from dlkit.readers.word_counts import WordCounts, format_of, read_word_counts
 from dlkit.readers.words import Spans, Tokeniser
-from dlkit.recipe.schema import Spec
 
 Format = Literal["auto", "text", "items", "docword", "ldac"]
 
 
-class DocumentsSpec(Spec):
+class DocumentsSpec(SourceSpec):
     """Where the documents are, and how to read them."""
-
-    SHORTHAND = "train"
 
     train: str = Field(
         description="Documents: a text file with one a line, a folder with one a file, UCI docword or LDA-C "

@@ -9,6 +9,7 @@ import pytest
 from dlkit.algorithms.lda_coherence import coherence
 from dlkit.algorithms.lda_documents import Completion, Topics, shares_of
 from dlkit.algorithms.lda_priors import digamma
+from dlkit.kernels.lda import lda_list
 from dlkit.readers.documents import Documents
 from tests.algorithms.lda_corpora import context, drawn, sampler
 
@@ -82,10 +83,9 @@ def test_a_topic_that_nothing_has_keeps_a_prior() -> None:
     made = sampler(words, ends, 8, 3)
     for part in made.parts:
         part.z[part.z == 2] = 0
-    made.sizes[:], made.listed[:] = 0, 0
-    from dlkit.kernels.lda import lda_list
-
-    lda_list(made.parts[0].documents, made.parts[0].z, 3, made.starts, made.listed, made.sizes)
+    part = made.parts[0]
+    part.sizes[:], part.listed[:] = 0, 0
+    lda_list(part.documents, part.z, 3, part.starts, part.listed, part.sizes)
     made._count()
     alpha = made.counts().fitted_alpha(np.full(3, 0.1), symmetric=False)
     assert 0 < alpha[2] < alpha[:2].min()

@@ -72,7 +72,9 @@ def test_threads_do_not_change_a_bit(shards: int) -> None:
         made = sampler(words, ends, 30, 4, threads=threads, shards=shards, dtype="float32")
         for sweep in range(5):
             made.step(sweep, 0, alpha, 0.1)
-        found.append((np.concatenate([part.z for part in made.parts]), made.word_topics, made.listed.copy()))
+        found.append(
+            (np.concatenate([part.z for part in made.parts]), made.word_topics, made.topics_of_documents[1])
+        )
         made.context.team.close()
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
@@ -91,7 +93,7 @@ def test_counts_are_those_of_the_topics(monkeypatch: pytest.MonkeyPatch) -> None
     counts, documents = np.zeros((30, 6), int), np.zeros((40, 6), int)
     for part in made.parts:
         np.add.at(counts, (part.word_of_token, part.z), 1)
-        np.add.at(documents, (part.documents, part.z), 1)
+        np.add.at(documents, (part.members[part.documents], part.z), 1)
     np.testing.assert_array_equal(made.word_topics, counts)
     np.testing.assert_array_equal(made.totals, counts.sum(0))
     owner, topics, times = made.topics_of_documents

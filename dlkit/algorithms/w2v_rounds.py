@@ -19,8 +19,8 @@ from dlkit.kernels.w2v_rows import add_changes, change_weights, changes_of_rows,
 from dlkit.kernels.w2v_windows import EACH, MEAN, SUM, embed_windows
 from dlkit.readers.corpus import MARK, Corpus
 
-POOL = 512
-"""Words that the negatives of a piece are taken from: few rows to copy, all of them near in memory."""
+STEEPNESS = 1.0
+"""How steep the loss is taken to be around a row, for weighing the changes of several pieces."""
 NONE = np.zeros(0, np.int32)
 WIDTH = 8
 """Rows are padded with zeros to a multiple of so many numbers, so that loops have no rest."""
@@ -104,8 +104,7 @@ class Drawing:
             return targets, signs, ends
         size = len(kept) * (self.recipe.negative + 1)
         targets, signs = np.empty(size, np.int32), np.empty(size, np.int32)
-        pool = np.empty(POOL, np.int32)
-        draw_negatives(kept, self.odds, self.alias, self.recipe.negative, seed, pool, targets, signs, ends)
+        draw_negatives(kept, self.odds, self.alias, self.recipe.negative, seed, targets, signs, ends)
         return targets[: ends[-1]], signs[: ends[-1]], ends
 
 
@@ -224,7 +223,7 @@ class Rounds:
         if self.recipe.model == "cbow" and name == "output":
             inputs = 1  # a window has one
         times = np.concatenate([one.times for one in touched])
-        change_weights(rows, times, self.lr * inputs, *self._seen[name], weights)
+        change_weights(rows, times, STEEPNESS * self.lr * inputs, *self._seen[name], weights)
         return np.split(weights, np.cumsum([len(one.rows) for one in touched])[:-1])
 
     def _piece(self, piece: int, seed: int) -> Change:

@@ -97,14 +97,13 @@ draw_windows = kernel(
 
 
 def draw_negatives_reference(
-    kept: Any, odds: Any, alias: Any, negative: int, seed: int, pool: Any, targets: Any, signs: Any, ends: Any
+    kept: Any, odds: Any, alias: Any, negative: int, seed: int, targets: Any, signs: Any, ends: Any
 ) -> None:
     """The centre of each window (sign +1) and words drawn against it (-1), all of them different.
 
     kept: (m,) int32, -1 where a sentence ends: no targets. odds: (V,) int64 of 2^32 and alias: (V,) int32,
-    Walker's tables of the noise distribution (Walker 1977). pool: (P,) int32; first it is filled with draws
-    from it, then each window takes its negatives from the pool: rows that a stretch of text touches stay few.
-    P = 0: each is drawn from the tables. Out: window c has targets[ends[c]:ends[c + 1]] and signs, both
+    Walker's tables of the noise distribution (Walker 1977). Out: window c has
+    targets[ends[c]:ends[c + 1]] and signs, both
     (m * (negative + 1),) int32; ends: (m + 1,) int64.
     """
     count = 0
@@ -118,8 +117,6 @@ def draw_negatives_reference(
         slot = (z >> 32) * len(odds) >> 32
         return slot if (z & LOW) < odds[slot] else int(alias[slot])
 
-    for p in range(len(pool)):
-        pool[p] = word(following())
     t = 0
     ends[0] = 0
     for c, centre in enumerate(kept.tolist()):
@@ -128,8 +125,7 @@ def draw_negatives_reference(
             t += 1
             for _ in range(negative):
                 for _ in range(TRIES):
-                    z = following()
-                    other = int(pool[(z >> 32) * len(pool) >> 32]) if len(pool) else word(z)
+                    other = word(following())
                     if other not in targets[ends[c] : t]:
                         targets[t], signs[t] = other, -1
                         t += 1
@@ -142,13 +138,9 @@ def _alias_word(z, odds, alias):
     return np.int64(slot) if np.int64(z & np.uint64(0xFFFFFFFF)) < odds[slot] else np.int64(alias[slot])
 
 
-def _draw_negatives_cpu(kept, odds, alias, negative, seed, pool, targets, signs, ends):
+def _draw_negatives_cpu(kept, odds, alias, negative, seed, targets, signs, ends):
     state = np.uint64(seed)
     step = np.uint64(0x9E3779B97F4A7C15)
-    size = np.uint64(pool.size)
-    for p in range(pool.size):
-        state += step
-        pool[p] = _alias_word(_mixed(state), odds, alias)
     t = 0
     ends[0] = 0
     for c in range(kept.size):
@@ -159,11 +151,7 @@ def _draw_negatives_cpu(kept, odds, alias, negative, seed, pool, targets, signs,
             for _ in range(negative):
                 for _ in range(TRIES):
                     state += step
-                    z = _mixed(state)
-                    if pool.size > 0:
-                        other = np.int64(pool[np.int64(((z >> np.uint64(32)) * size) >> np.uint64(32))])
-                    else:
-                        other = _alias_word(z, odds, alias)
+                    other = _alias_word(_mixed(state), odds, alias)
                     i = ends[c]
                     while i < t and targets[i] != other:
                         i += 1
@@ -175,13 +163,12 @@ def _draw_negatives_cpu(kept, odds, alias, negative, seed, pool, targets, signs,
 
 
 def _check_negatives(
-    kept: Any, odds: Any, alias: Any, negative: int, seed: int, pool: Any, targets: Any, signs: Any, ends: Any
+    kept: Any, odds: Any, alias: Any, negative: int, seed: int, targets: Any, signs: Any, ends: Any
 ) -> None:
     name, m = "draw_negatives", len(kept)
     checks.shaped(name, "kept", kept, (m,), np.int32)
     checks.shaped(name, "odds", odds, odds.shape[:1], np.int64)
     checks.shaped(name, "alias", alias, odds.shape, np.int32)
-    checks.shaped(name, "pool", pool, pool.shape[:1], np.int32)
     checks.shaped(name, "ends", ends, (m + 1,), np.int64)
     for argument, array, dtype in (("targets", targets, np.int32), ("signs", signs, np.int32)):
         checks.shaped(name, argument, array, array.shape[:1], dtype)
@@ -193,7 +180,7 @@ def _check_negatives(
 
 draw_negatives = kernel(
     "draw_negatives", draw_negatives_reference, cpu=_draw_negatives_cpu, check=_check_negatives,
-    updates="pool targets signs ends",
+    updates="targets signs ends",
 )  # fmt: skip
 
 

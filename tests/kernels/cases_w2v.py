@@ -21,13 +21,12 @@ def _draw_windows(rng: Rng, real: type, n: int, dynamic: int) -> Args:
     return text(rng, n, 20), keep, 5, dynamic, int(rng.integers(2**62)), kept, reach, np.zeros(1, np.int64)
 
 
-@cases("draw_negatives", n=(0, 1, 200), words=(1, 3, 30), pool=(0, 16))
-def _draw_negatives(rng: Rng, real: type, n: int, words: int, pool: int) -> Args:
+@cases("draw_negatives", n=(0, 1, 200), words=(1, 3, 30))
+def _draw_negatives(rng: Rng, real: type, n: int, words: int) -> Args:
     odds, alias = rng.integers(0, ALWAYS + 1, words), rng.integers(0, words, words, np.int32)
     targets, signs = np.full(6 * n, -7, np.int32), np.full(6 * n, -7, np.int32)
-    drawn = np.full(pool, -7, np.int32)
     seed = int(rng.integers(2**62))
-    return text(rng, n, words), odds, alias, 5, seed, drawn, targets, signs, np.zeros(n + 1, np.int64)
+    return text(rng, n, words), odds, alias, 5, seed, targets, signs, np.zeros(n + 1, np.int64)
 
 
 @cases("tree_targets", n=(0, 1, 100))

@@ -99,6 +99,13 @@ def _transitions(folder: Path) -> None:
     (folder / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+def _sentences(folder: Path) -> None:
+    """240 lines of six words."""
+    rng = np.random.default_rng(9)
+    rows = [" ".join(f"w{k}" for k in rng.integers(0, 30, 6).tolist()) for _ in range(240)]
+    (folder / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 def _table(folder: Path, x: np.ndarray, last: list[str]) -> None:
     names = [f"x{j}" for j in range(x.shape[1])] + ["y"]
     rows = [",".join([*(f"{v:.6f}" for v in row), end]) for row, end in zip(x, last, strict=True)]
@@ -224,6 +231,20 @@ goals: [end]
 {more}
 epsilon: 0.3
 pictures: false
+epochs: 2
+seed: 4
+"""
+
+WORD2VEC = """\
+command: word2vec
+data: {{train: data.csv, min_count: 2}}
+{more}
+dim: 9
+window: 2
+sample: 0
+pieces: 3
+piece_words: 60
+map: null
 epochs: 2
 seed: 4
 """
@@ -377,6 +398,23 @@ RUNS = (
         predicts=False,
     ),
     Run("active", "active", ACTIVE, _classes, ("learner.batch=6", "learner.batch=2")),
+    Run(
+        "word2vec",
+        "word2vec",
+        WORD2VEC.format(more="docs: true"),
+        _sentences,
+        ("piece_words=120", "piece_words=30"),
+        feeds=False,
+        asks=("similar RUN w1",),
+    ),
+    Run(
+        "word2vec cbow",
+        "word2vec",
+        WORD2VEC.format(more="model: cbow\nobjective: hierarchical"),
+        _sentences,
+        ("piece_words=120", "piece_words=30"),
+        feeds=False,
+    ),
 )
 
 HOST_ONLY = {

@@ -82,6 +82,11 @@ CASES = [
         asks=[["inspect"], ["evaluate", "-n", "100"]],
     ),
     Case(
+        ["word2vec", "recipes/word2vec-demo.yaml", "--epochs", "12", "--set", "map=null"],
+        SLOW_COUNTING,
+        asks=[["inspect"], ["similar", "king"], ["predict", "data/sentences.txt"]],
+    ),
+    Case(
         ["apriori", "data/golf.csv", "--min-support", "2", "--format", "rows", "--set", "pictures=false"],
         SLOW_COUNTING,
         asks=[["inspect"], ["predict", "data/golf.csv"], ["recommend", "sunny"]],

@@ -78,6 +78,19 @@ class OpContext:
         """out = a b, two-dimensional; shared out among threads where the step cuts its products."""
         return self.tape.product(a, b, out=out)
 
+    def in_parts(self, n: int, work: Callable[[int, slice], None]) -> int:
+        """work(part, rows) for contiguous parts of n rows, each on a thread of its own where the step cuts
+        its products, else work(0, all rows). Returns the number of parts, which depends on no thread.
+        """
+        hands = self.tape.hands
+        parts = 1 if hands is None else max(min(hands.shards, n), 1)
+        if parts == 1:
+            work(0, slice(0, n))
+            return 1
+        ends = [n * s // parts for s in range(parts + 1)]
+        hands.map(lambda s: work(s, slice(ends[s], ends[s + 1])) if s < parts else None)
+        return parts
+
     def contiguous(self, array: Array) -> Array:
         """The array itself, or a C-contiguous copy in a buffer of the tape (kernels take nothing else)."""
         if array.flags.c_contiguous:
@@ -154,6 +167,7 @@ class Tape:
     all_sum: array -> its sum over all shards, in shard order, called by every shard alike.
     shard: number of the shard; what exists once (running statistics) is written by shard 0.
     product: product(a, b, out=...) for the matrix products; None: the backend's own.
+    hands: the team that shares the work of this one tape where a step cuts its products; None: nobody.
 
     After `backward`, row_parts has the gradients of parameters by rows: path -> pieces in the order of the
     backward pass (dlkit.ops.embedding.RowPart).
@@ -171,8 +185,10 @@ class Tape:
         rows: int | None = None,
         shard: int = 0,
         product: Callable[..., Array] | None = None,
+        hands: Any = None,
     ) -> None:
         self.backend = backend
+        self.hands = hands
         self.product: Callable[..., Array] = product or backend.xp.matmul
         self.gradient = gradient
         self.owner = owner

@@ -44,24 +44,25 @@ class AskedTranslator(PairTraining):
         beam: int,
         alpha: float,
         keep_unk: bool = False,
+        scored: bool = False,
     ) -> list[list[Translation]]:
-        """The best translations of each sentence, at most `beam`, the best first. words: of the sentences."""
+        """The best translations of each sentence, at most `beam`, the best first. words: of the sentences;
+        scored: greedy ones are given log p too."""
         found: list[list[Translation]] = [[] for _ in words]
         chunks = list(in_batches(sentences.lengths, max(JUDGED_PAIRS // beam, 1), JUDGED_PLACES // beam))
         shards = self.context.team.shards
 
         def work(s: int) -> None:
             for rows in chunks[s::shards]:
-                for k, best in zip(
-                    rows.tolist(), self._searched(sentences, rows, s, beam, alpha), strict=True
-                ):
+                some = self._searched(sentences, rows, s, beam, alpha, scored)
+                for k, best in zip(rows.tolist(), some, strict=True):
                     found[k] = [self._told(words[k], one, keep_unk) for one in best]
 
         self.context.team.map(work)
         return found
 
     def _searched(
-        self, sentences: Sentences, rows: np.ndarray, shard: int, beam: int, alpha: float
+        self, sentences: Sentences, rows: np.ndarray, shard: int, beam: int, alpha: float, scored: bool
     ) -> list[list[Hypothesis]]:
         if not hasattr(self, "_searches"):
             team = self.context.team
@@ -72,7 +73,7 @@ class AskedTranslator(PairTraining):
         ids, lengths = sentences.padded(rows), sentences.lengths[rows]
         with np.errstate(all="ignore"):
             if beam == 1:
-                return [[one] for one in search.greedy(ids, lengths, alpha=alpha)]
+                return [[one] for one in search.greedy(ids, lengths, alpha=alpha, scored=scored)]
             return search.beams(ids, lengths, beam, alpha=alpha)
 
     def _told(self, source: list[str], found: Hypothesis, keep_unk: bool) -> Translation:
@@ -143,7 +144,7 @@ class AskedTranslator(PairTraining):
             raise UsageError("--attention: this network has none (model.attention: none)")
         keep_unk = bool(options.get("keep_unk"))
         for lines in source_lines(source, self.recipe.data, self.recipe.on_bad_row):
-            found = self._answers(lines, beam, alpha, keep_unk)
+            found = self._answers(lines, beam, alpha, keep_unk, scored=n_best is not None)
             if options.get("attention"):
                 yield from self._pictured(lines, found)
             elif n_best is not None:
@@ -152,7 +153,7 @@ class AskedTranslator(PairTraining):
                 yield from (best[0].text if best else "" for best in found)
 
     def _answers(
-        self, lines: Sequence[SourceLine], beam: int, alpha: float, keep_unk: bool
+        self, lines: Sequence[SourceLine], beam: int, alpha: float, keep_unk: bool, *, scored: bool
     ) -> list[list[Translation]]:
         """Translations of each line; none for one that is empty or was left out."""
         spans, words = self.source.cut_lines([line.text for line in lines])
@@ -169,7 +170,7 @@ class AskedTranslator(PairTraining):
         rows = np.flatnonzero((spans.units > 0) & (spans.units <= longest))
         asked = _some(sentences, rows)
         some = self.translations(
-            asked, [words[k] for k in rows.tolist()], beam=beam, alpha=alpha, keep_unk=keep_unk
+            asked, [words[k] for k in rows.tolist()], beam=beam, alpha=alpha, keep_unk=keep_unk, scored=scored
         )
         found: list[list[Translation]] = [[] for _ in lines]
         for k, best in zip(rows.tolist(), some, strict=True):

@@ -54,29 +54,35 @@ class Search:
         self._steps = [Tape(backend, product=product) for _ in range(2)]
 
     # -- greedy -----------------------------------------------------------------------------------
-    def greedy(self, ids: np.ndarray, lengths: np.ndarray, *, alpha: float = 1.0) -> list[Hypothesis]:
-        """The likeliest word at each place. ids: (S, B), lengths: (B,), on the host."""
+    def greedy(
+        self, ids: np.ndarray, lengths: np.ndarray, *, alpha: float = 1.0, scored: bool = True
+    ) -> list[Hypothesis]:
+        """The likeliest word at each place. ids: (S, B), lengths: (B,), on the host.
+
+        scored: whether log p is wanted, which costs as much as finding the word; else it is NaN.
+        """
         source = self._encode(ids, lengths)
         rows, states = np.arange(len(lengths)), None
         before = np.full(len(lengths), BEGIN)
         words: list[list[int]] = [[] for _ in lengths]
         looked: list[list[np.ndarray]] = [[] for _ in lengths]
-        log_p = np.zeros(len(lengths))
+        log_p = np.full(len(lengths), 0.0 if scored else np.nan)
+        limits = np.array([longest_answer(n) for n in lengths.tolist()])
         open_ends = np.ones(len(lengths), bool)
-        for t in range(longest_answer(int(lengths.max(initial=0)))):
+        for t in range(int(limits.max(initial=0))):
             z, states, weights = self._step(t, source, before, states)
             best = z.argmax(axis=1)
             before = self.backend.to_host(best)
-            gained = self._log_p_of(z, best)
-            for k, (row, word) in enumerate(zip(rows.tolist(), before.tolist(), strict=True)):
-                if open_ends[row]:
-                    log_p[row] += gained[k]
-                    open_ends[row] = word != END
-                    if word != END:
-                        words[row].append(word)
-                        if weights is not None:
-                            looked[row].append(weights[k])
             going = open_ends[rows]
+            if scored:
+                log_p[rows] += np.where(going, self._log_p_of(z, best), 0)
+            going &= before != END
+            for k in np.flatnonzero(going).tolist():
+                words[rows[k]].append(int(before[k]))
+                if weights is not None:
+                    looked[rows[k]].append(weights[k])
+            going &= t + 1 < limits[rows]
+            open_ends[rows] = going
             if not going.any():
                 break
             if going.mean() <= THIN:
@@ -97,15 +103,14 @@ class Search:
         trees = [_Tree(beam, alpha, int(n)) for n in lengths]
         alive, states = trees, None
         before = np.full(len(lengths) * beam, BEGIN)
-        limit = longest_answer(int(lengths.max(initial=0)))
-        for t in range(limit):
+        for t in range(longest_answer(int(lengths.max(initial=0)))):
             z, states, weights = self._step(t, source, before, states)
             log_p = self._log_softmax(z)
             chosen = []
             for k, tree in enumerate(alive):
                 mine = slice(k * beam, (k + 1) * beam)
                 look = None if weights is None else weights[mine]
-                chosen.append(k * beam + tree.grow(log_p[mine], look, last=t + 1 == limit))
+                chosen.append(k * beam + tree.grow(log_p[mine], look))
             before = np.concatenate([tree.words[-1] for tree in alive])
             going = [k for k, tree in enumerate(alive) if not tree.done]
             if not going:
@@ -176,7 +181,7 @@ class _Tree:
         self.ended: list[Hypothesis] = []
         self.done = False
 
-    def grow(self, log_p: np.ndarray, weights: np.ndarray | None, *, last: bool) -> np.ndarray:
+    def grow(self, log_p: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         """One word more. log_p: (beam, V) of the next word; returns the beam that each new beam continues."""
         beam, words = self.beam, log_p.shape[1]
         total = (self.log_p[:, None] + log_p).ravel()
@@ -194,7 +199,7 @@ class _Tree:
         self.log_p = np.where(np.arange(beam) < (chosen != END).sum(), total[candidates[goes_on]], -np.inf)
         self.words.append(chosen[goes_on])
         self.parents.append(parents[goes_on])
-        if last or len(self.words) >= self.limit or not np.isfinite(self.log_p).any():
+        if len(self.words) >= self.limit or not np.isfinite(self.log_p).any():
             for k in range(beam if len(self.ended) < beam else 0):
                 if self.log_p[k] > -np.inf:
                     self._end(k, float(self.log_p[k]), ended=False)

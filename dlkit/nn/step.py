@@ -95,7 +95,15 @@ class GradientStep:
         self.flat = module.flat
         self.gradients = [self.flat.gradient() for _ in range(team.shards)]
         self.tapes = [
-            Tape(backend, g, owner=self.flat, all_sum=self._all_sum(s), shard=s, product=team.product)
+            Tape(
+                backend,
+                g,
+                owner=self.flat,
+                all_sum=self._all_sum(s),
+                shard=s,
+                product=team.product,
+                hands=team.hands if team.product else None,
+            )
             for s, g in enumerate(self.gradients)
         ]
         self.rows = RowUpdates(optimizer, backend, self.comm)

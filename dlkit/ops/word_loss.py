@@ -5,7 +5,7 @@ at a time, turned into their gradient where they lie, and multiplied on at once;
 with its words, not with words times vocabulary.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,6 @@ class WordLoss(Op):
         rows: tuple[Array, Array, Array],
     ) -> Array:  # fmt: skip
         h = ctx.contiguous(h)
-        learning = True in ctx.needs
         step = rows_at_once(len(w))
         dh = ctx.grad_out(0) if ctx.needs[0] else None
         dw = ctx.grad_out(1) if ctx.needs[1] else None
@@ -42,10 +41,14 @@ class WordLoss(Op):
         for lo in range(0, len(h), step):
             mine = slice(lo, min(lo + step, len(h)))
             z = ctx.scratch("logits", (mine.stop - lo, len(w)), h.dtype)
-            ctx.matmul(h[mine], w.T, out=z)
-            word_loss_kernel(z, b, labels[mine], smoothing, weight, db, *(each[mine] for each in rows))
-            if learning:
-                _multiply_on(ctx, z, h[mine], w, None if dh is None else dh[mine], dw, first=lo == 0)
+            some = _Rows(
+                h[mine], labels[mine], [each[mine] for each in rows], None if dh is None else dh[mine]
+            )
+            _logits_to_gradient(ctx, z, some, w, b, db, smoothing, weight)
+            if dw is not None and lo == 0:
+                ctx.matmul(z.T, h[mine], out=dw)
+            elif dw is not None:
+                dw += ctx.matmul(z.T, h[mine], out=ctx.scratch("more of W", dw.shape, dw.dtype))
         ctx.save(dh, dw, db if ctx.needs[2] else None)
         return weighted(ctx, rows[0], weight)
 
@@ -57,14 +60,35 @@ class WordLoss(Op):
         return ctx.saved
 
 
-def _multiply_on(ctx: OpContext, dz: Array, h: Array, w: Array, dh: Array, dw: Array, *, first: bool) -> None:
-    """dh = dz W; dw = dz^T h for the first rows, and what later rows give is added to it."""
-    if dh is not None:
-        ctx.matmul(dz, w, out=dh)
-    if dw is not None and first:
-        ctx.matmul(dz.T, h, out=dw)
-    elif dw is not None:
-        dw += ctx.matmul(dz.T, h, out=ctx.scratch("more of W", dw.shape, dw.dtype))
+class _Rows(NamedTuple):
+    """Some places and what is made of them."""
+
+    h: Array
+    labels: Array
+    measures: list[Array]
+    dh: Array
+
+
+def _logits_to_gradient(
+    ctx: OpContext, z: Array, rows: _Rows, w: Array, b: Array, db: Array, smoothing: float, weight: float
+) -> None:
+    """z = h W^T, then the losses' gradient in its place, and dh = z W; db gets their sum. Rows do not depend
+    on each other: where the step cuts its products, each thread has its own."""
+    hands = 1 if ctx.tape.hands is None else ctx.tape.hands.shards
+    sums = ctx.empty((hands, len(b)), b.dtype)
+    sums.fill(0)
+    alone = ctx.tape.hands is None
+
+    def work(part: int, mine: slice) -> None:
+        multiply = ctx.matmul if alone else ctx.xp.matmul
+        multiply(rows.h[mine], w.T, out=z[mine])
+        measures = (each[mine] for each in rows.measures)
+        word_loss_kernel(z[mine], b, rows.labels[mine], smoothing, weight, sums[part], *measures)
+        if rows.dh is not None:
+            multiply(z[mine], w, out=rows.dh[mine])
+
+    for part in range(ctx.in_parts(len(z), work)):
+        db += sums[part]
 
 
 def word_loss(

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from dlkit.pictures.figures import figure, png
 
+COLUMNS = 5
+"""Most fields side by side."""
 LABEL = 16
 """Most characters of a word."""
 
@@ -19,10 +21,10 @@ class DrawnTopic(NamedTuple):
     """p(word|topic)."""
 
 
-def bars(topics: Sequence[DrawnTopic], columns: int = 5) -> bytes:
+def bars(topics: Sequence[DrawnTopic]) -> bytes:
     """PNG: a field a topic, its words from the top, p(word|topic) to the right, each on its own scale."""
-    columns = min(columns, len(topics))
-    rows = -(-len(topics) // columns)
+    rows = -(-len(topics) // COLUMNS)
+    columns = -(-len(topics) // rows)
     words = max(len(topic.words) for topic in topics)
     text = "".join(word for topic in topics for word in (topic.title, *topic.words))
     with figure(2.6 * columns + 0.3, rows * (0.17 * words + 0.55) + 0.3, text) as drawn:

@@ -1,6 +1,6 @@
 """What a trained seq2seq can be asked: translations, their figures, and where each word looked."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -212,6 +212,6 @@ def _table(lines: Sequence[SourceLine], found: list[list[Translation]], n_best: 
         for line, best in zip(lines, found, strict=True)
         for rank, one in enumerate(best[:n_best], 1)
     ]
-    columns: list[Callable[[float], str] | Any] = list(map(list, zip(*rows, strict=True))) or [[]] * 5
+    columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
     columns[2], columns[3] = ([f"{value:.4f}" for value in columns[k]] for k in (2, 3))
     return Answer(header, columns)

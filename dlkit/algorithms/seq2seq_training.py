@@ -159,9 +159,9 @@ class PairTraining(Algorithm):
         steps, comm, train = self.batches.steps, self.context.comm, self.data.train
         for number, rows in self.batches.epoch(epoch, skip):
             self.lr = self.schedule.lr(epoch - 1 + (number - 0.5) / steps)  # the middle of the step
-            mine = rows[shard_rows(len(rows), comm.size, comm.rank)]
+            mine = batch_of(train, rows).part(shard_rows(len(rows), comm.size, comm.rank))
             words = int(train.target.lengths[rows].sum()) + len(rows)
-            loss = self._learn(batch_of(train, mine), len(rows), words, (epoch, number))
+            loss = self._learn(mine, len(rows), words, (epoch, number))
             if loss is None and number % GPU_CHECK_STEPS == 0:
                 self._refuse_nonfinite()
             yield Progress(number, steps, words, loss)

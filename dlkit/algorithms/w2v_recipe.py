@@ -198,7 +198,7 @@ class Word2VecRecipe(TrainingRecipe):
         description="Pieces of text a round; the result depends on it, not on threads. auto: 8, or 1 for a "
         "short text.",
     )
-    piece_words: int = Field(2000, ge=10, le=1_000_000, description="Words of a piece, about.")
+    piece_words: int = Field(250, ge=10, le=1_000_000, description="Words of a piece, about.")
     test: QuestionsSpec | None = Field(None, description="Questions asked at the end; null: none.")
     map: MapSpec | None = Field(MapSpec(), description="map.png, the words in a plane; null: no picture.")
     files: FilesSpec = Field(FilesSpec(), description="Files with the vectors, besides the checkpoint.")

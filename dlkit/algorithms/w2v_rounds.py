@@ -19,7 +19,7 @@ from dlkit.kernels.w2v_rows import add_changes, change_weights, changes_of_rows,
 from dlkit.kernels.w2v_windows import EACH, MEAN, SUM, embed_windows
 from dlkit.readers.corpus import MARK, Corpus
 
-STEEPNESS = 1.0
+STEEPNESS = 0.25
 """How steep the loss is taken to be around a row, for weighing the changes of several pieces."""
 NONE = np.zeros(0, np.int32)
 WIDTH = 8

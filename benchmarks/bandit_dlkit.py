@@ -54,7 +54,7 @@ def _write(file: Path, world: str) -> None:
         lines = ["arm,mean", *(f"{k},{0.1 + k / 20}" for k in range(10))]
     else:
         x = rng.integers(0, 2, (2000, 117))
-        y = x[:, :5].sum(1) > 2
+        y = (x[:, :5].sum(1) > 2).astype(int).tolist()
         lines = [",".join([*(f"x{k}" for k in range(117)), "class"])]
         lines += [",".join([*map(str, row), "ab"[label]]) for row, label in zip(x.tolist(), y, strict=True)]
     file.write_text("\n".join(lines) + "\n", encoding="ascii")

@@ -31,8 +31,8 @@ def measure(options: Options) -> Section:
         rate = f"{median_of(rounds, one, 'decisions_a_second'):,.0f}"
         rows.append([label, rate, speed_ratio(rounds, two, one, "seconds")])
     body = (
-        "Four runs, each with its own chances; two shards share them between two threads, which take turns in "
-        "the interpreter: `shards: auto` is 1 here.\n\n"
+        "Four runs, each with its own chances; two shards give them to two threads, which take turns in the "
+        "interpreter: `shards: auto` is 1 here.\n\n"
         + table(["policy, world", "decisions/s, one shard", "two shards are"], rows)
     )
     return Section("bandit, decisions", body, versions(*rounds[-1]))

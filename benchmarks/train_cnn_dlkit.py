@@ -10,7 +10,7 @@ from benchmarks.measure import say, step_seconds
 from dlkit.autograd import Tape
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
-from dlkit.backend.threads import Team, hold_blas_at_one_thread
+from dlkit.backend.threads import ProductTeam, Team, hold_blas_at_one_thread
 from dlkit.nn.conv_layers import Conv
 from dlkit.nn.image_layers import Flatten, Pool
 from dlkit.nn.layers import Act, Dense, Sequential
@@ -34,6 +34,7 @@ def network(sizes: Sizes, unfold_memory: int | None) -> Sequential:
 def main() -> None:
     parse = parser(__doc__)
     parse.add_argument("--unfold-memory", type=int, help="bytes of unfolded images at a time")
+    parse.add_argument("--split", choices=["batch", "products"], default="products", help="what is cut")
     asked = parse.parse_args()
     sizes = sizes_of(asked)
     hold_blas_at_one_thread()
@@ -43,8 +44,10 @@ def main() -> None:
     draw = np.random.default_rng(1)
     x = draw.random((sizes.batch, sizes.side, sizes.side, sizes.channels), dtype=np.float32)
     y = draw.integers(0, sizes.classes, sizes.batch)
-    with Team(asked.threads, min(asked.threads, sizes.batch)) as team:
-        tapes = [Tape(backend) for _ in range(team.shards)]
+    team_of = ProductTeam if asked.split == "products" else Team
+    with team_of(asked.threads, min(asked.threads, sizes.batch)) as team:
+        shared = {"product": team.product, "share": team.share, "parts": team.parts}
+        tapes = [Tape(backend, **shared) for _ in range(team.shards)]
 
         def predict(shard: int) -> None:
             tapes[shard].begin(training=False)

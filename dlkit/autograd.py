@@ -91,6 +91,10 @@ class OpContext:
         hands.map(lambda s: work(s, slice(ends[s], ends[s + 1])) if s < parts else None)
         return parts
 
+    def run(self, kernel: Any, *args: Any) -> None:
+        """kernel(*args); its rows are shared out among threads where the step does that."""
+        self.tape.share(kernel, *args)
+
     def contiguous(self, array: Array) -> Array:
         """The array itself, or a C-contiguous copy in a buffer of the tape (kernels take nothing else)."""
         if array.flags.c_contiguous:
@@ -158,6 +162,10 @@ class Op:
         raise NotImplementedError
 
 
+def _call(kernel: Any, *args: Any) -> None:
+    kernel(*args)
+
+
 class Tape:
     """The record of one shard's step.
 
@@ -168,6 +176,7 @@ class Tape:
     shard: number of the shard; what exists once (running statistics) is written by shard 0.
     product: product(a, b, out=...) for the matrix products; None: the backend's own.
     hands: the team that shares the work of this one tape where a step cuts its products; None: nobody.
+    share: share(kernel, *args) for kernels, whose rows are shared out in `parts`; None: they are called.
 
     After `backward`, row_parts has the gradients of parameters by rows: path -> pieces in the order of the
     backward pass (dlkit.ops.embedding.RowPart).
@@ -186,10 +195,14 @@ class Tape:
         shard: int = 0,
         product: Callable[..., Array] | None = None,
         hands: Any = None,
+        share: Callable[..., None] | None = None,
+        parts: int = 1,
     ) -> None:
         self.backend = backend
         self.hands = hands
         self.product: Callable[..., Array] = product or backend.xp.matmul
+        self.share: Callable[..., None] = share or _call
+        self.parts = parts
         self.gradient = gradient
         self.owner = owner
         self.all_sum = all_sum
@@ -197,6 +210,7 @@ class Tape:
         self.seed = backend.asarray(np.ones((), backend.dtype))
         self._parameters: dict[int, tuple[ParameterLike, Variable]] = {}
         self._constants: dict[tuple[int, float], Array] = {}
+        self._counts: dict[int, Array] = {}
         self._scratch: dict[str, Array] = {}
         self._buffers: list[tuple[Array, Array]] = []
         self.begin(training=training, rng=rng, rows=rows)
@@ -266,6 +280,12 @@ class Tape:
         if (n, value) not in self._constants:
             self._constants[n, value] = self.backend.asarray(np.full((n,), value, self.backend.dtype))
         return self._constants[n, value]
+
+    def count(self, n: int) -> Array:
+        """0, 1, ... n - 1 as int64, made once."""
+        if n not in self._counts:
+            self._counts[n] = self.backend.asarray(np.arange(n))
+        return self._counts[n]
 
     def scalar(self, value: float) -> Array:
         """A constant as an array (1,), made once."""

@@ -58,6 +58,7 @@ class TrainCNN(Supervised):
     command = "train-cnn"
     Recipe = CNNRecipe
     UNIT = "images"
+    SPLIT = "products"
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
         **Supervised.ASKED,
         "inspect": frozenset({"filters", "features", "row", "confusion", "data"}),

@@ -100,7 +100,10 @@ class Networks:
             for name, net in self.modules.items()
         }
         self._backend, self._team = backend, context.team
-        self._tapes = [Tape(backend, product=context.team.product) for _ in range(context.team.shards)]
+        self._tapes = [
+            Tape(backend, product=context.team.product, share=context.team.share, parts=context.team.parts)
+            for _ in range(context.team.shards)
+        ]
 
     # -- forward ----------------------------------------------------------------------------------
     def fakes(self, tape: Tape, z: Any) -> Variable:

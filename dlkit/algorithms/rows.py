@@ -159,7 +159,10 @@ class RowNetwork(RowReader):
         else:
             self.flat = Flat.allocate(self.model, backend, self.context.streams)
         team = self.context.team
-        self._tapes = [Tape(backend, product=team.product) for _ in range(team.shards)]
+        self._tapes = [
+            Tape(backend, product=team.product, share=team.share, parts=team.parts)
+            for _ in range(team.shards)
+        ]
 
     # -- forward ----------------------------------------------------------------------------------
     def _inputs(self, tape: Tape, rows: Rows, index: Any) -> Any:

@@ -26,6 +26,10 @@ class Gemm(NamedTuple):
     def of(self, dtype: np.dtype) -> int:
         return self.single if dtype == np.float32 else self.double
 
+    def words(self) -> np.ndarray:
+        """(3,) int64, as compiled code reads it (native.multiply)."""
+        return np.array(self, np.int64)
+
 
 @cache
 def find_gemm() -> Gemm | None:

@@ -6,6 +6,7 @@ is shared out among threads has to start and end within microseconds (compiled c
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,9 @@ class Lanes:
         self.native = native
         self.count = count
         self.boards = np.zeros(count * native.BOARD, np.int64)
-        self.job = np.zeros(16, np.int64)
+        self.words = np.zeros(native.WORDS, np.int64)
         self.gemm = find_gemm()
+        self._partial, self._partial_at = np.zeros(0, np.uint8), 0
         self._way = find_yield()
         self._rehearse()
         self._beds = [threading.Lock() for _ in range(count)]
@@ -65,14 +67,14 @@ class Lanes:
         """Compile what workers run, where an error is told: a worker that ended would leave us waiting."""
         boards = np.zeros(2 * self.native.BOARD, np.int64)
         self.native.post(boards, 2, self.native.CALL)
-        self.native.serve(boards, self.job, 1, 0, self._way)
+        self.native.serve(boards, self.words, 1, 0, self._way)
         self.native.called(boards, 1)
         self.native.ended(boards, 2, 0, self._way)
 
     # -- a worker's side --------------------------------------------------------------------------
     def attend(self, w: int) -> None:
         """Do bands of products until `call` has been posted."""
-        while self.native.serve(self.boards, self.job, w, SPINS, self._way) == 0:
+        while self.native.serve(self.boards, self.words, w, SPINS, self._way) == 0:
             self._beds[w].acquire()
 
     def called(self, w: int) -> None:
@@ -89,6 +91,45 @@ class Lanes:
         """Look for a while whether all have called; the caller then waits for them in its own way."""
         self.native.ended(self.boards, self.count, SPINS, self._way)
 
+    def share(self, bands: int | None = None) -> None:
+        """Do the work that the words describe, a band a lane; `bands` of them, one after the other, where
+        nobody attends."""
+        native = self.native
+        if bands is not None:
+            native.alone(self.words, 0, bands)
+            return
+        state = native.share(self.boards, self.words, self.count, SPINS, self._way)
+        if state > 0:
+            self._wake()
+            native.alone(self.words, 0, 1)
+            state = 0
+        while state == 0 and not native.ended(self.boards, self.count, SPINS, self._way):
+            time.sleep(0)  # somebody else is on that core
+
+    def pieces(
+        self, lay: Callable[..., None], args: tuple[Any, ...], rows: int, bands: int, sums: list[Any],
+        *, alone: bool,
+    ) -> None:  # fmt: skip
+        """A compiled function on bands of its rows (pieces.py); what it sums is added up in their order.
+
+        lay: what lays down its arguments; sums: those that each band sums for itself. alone: nobody attends.
+        Raises RuntimeError where the function did not end as it should.
+        """
+        size = sum(out.nbytes for out in sums)
+        if self._partial.size < size * (bands - 1):
+            self._partial = np.zeros(size * (bands - 1), np.uint8)
+            self._partial_at = self._partial.ctypes.data
+        lay(self.words, rows, bands, self._partial_at, *args)
+        self.share(bands if alone else None)
+        if self.words[4]:
+            raise RuntimeError("a kernel failed on a part of its rows")
+        at = 0
+        for _ in range(bands - 1):
+            for out in sums:
+                own = self._partial[at : at + out.nbytes].view(out.dtype).reshape(out.shape)
+                np.add(out, own, out=out)
+                at += out.nbytes
+
     def product(self, a: Any, b: Any, out: Any, by_rows: bool, band: int) -> bool:
         """out = a b in bands, one a lane. False, and nothing done: these arrays are not for cblas_?gemm.
 
@@ -100,21 +141,13 @@ class Lanes:
         dtype = out.dtype
         if a.dtype != dtype or b.dtype != dtype or dtype.char not in "fd":
             return False
-        item = dtype.itemsize
-        n = out.shape[1]
-        self.job[:] = (
-            self.gemm.of(dtype), self.gemm.wide, item, left[0], right[0], out.shape[0], n, a.shape[1],
-            a.ctypes.data, left[1] // item, b.ctypes.data, right[1] // item, out.ctypes.data, n,
-            by_rows, band,
+        native, item, n = self.native, dtype.itemsize, out.shape[1]
+        native.lay_product(
+            self.words, native.product_band.address, self.gemm.of(dtype), int(self.gemm.wide), item, left[0],
+            right[0], out.shape[0], n, a.shape[1], a.ctypes.data, left[1] // item, b.ctypes.data,
+            right[1] // item, out.ctypes.data, n, int(by_rows), band,
         )  # fmt: skip
-        native = self.native
-        state = native.product(self.boards, self.job, self.count, SPINS, self._way)
-        if state > 0:
-            self._wake()
-            native.band(self.job, 0)
-            state = 0
-        while state == 0 and not native.ended(self.boards, self.count, SPINS, self._way):
-            time.sleep(0)  # somebody else is on that core
+        self.share()
         return True
 
     def _layout(self, a: Any) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Compiled code of lanes.py: waiting by looking at memory, and bands of matrix products without Python.
+"""Compiled code of lanes.py: waiting by looking at memory, and bands of work without Python.
 
 A worker that sleeps is woken in some 50 to 100 microseconds, one that looks at a word of memory in less than
 one; and a worker that needs the interpreter waits for its lock. Here neither is needed. Imported when first
@@ -21,15 +21,18 @@ from numba.extending import intrinsic
 
 BOARD = 16
 SEQUENCE, KIND, WAKE, DONE, STATE = 0, 1, 2, 8, 9
-PRODUCT, CALL = 1, 2
+BANDS, CALL = 1, 2
 AWAKE, ASLEEP = 0, 1
 LOOKS = 500
 """Looks at memory between two times of giving way."""
-# The job: cblas_?gemm of row-major arrays, and how it is cut.
-ADDRESS, WIDE, ITEM, TRANS_A, TRANS_B, M, N, K, A, LDA, B, LDB, C, LDC, BY_ROWS, BAND = range(16)
+# The work: words that begin with the address of a function void f(int64* words, int64 w), which does band w.
+ENTRY, ARGUMENTS, WORDS = 0, 8, 256
+# Arguments of a matrix product: cblas_?gemm of row-major arrays, and how it is cut.
+ADDRESS, WIDE, ITEM, TRANS_A, TRANS_B, M, N, K, A, LDA, B, LDB, C, LDC, BY_ROWS, BAND = range(8, 24)
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
 
 _INT, _LONG = ir.IntType(32), ir.IntType(64)
+_ENTRY = types.void(types.CPointer(types.int64), types.int64)
 
 
 def compiled(fn: Any) -> Any:
@@ -38,6 +41,14 @@ def compiled(fn: Any) -> Any:
         return numba.njit(nogil=True, cache=True)(fn)
     except RuntimeError:
         return numba.njit(nogil=True)(fn)
+
+
+def entry(fn: Any) -> Any:
+    """Compiled for calls by address."""
+    try:
+        return numba.cfunc(_ENTRY, cache=True)(fn)
+    except RuntimeError:
+        return numba.cfunc(_ENTRY)(fn)
 
 
 def _place(context, builder, signature, args):
@@ -90,12 +101,26 @@ def give_way(typing, address):
     return types.none(types.int64), code
 
 
-def _gemm(real: ir.Type) -> Any:
-    """A call of cblas_sgemm or cblas_dgemm at an address, C = A B, with 32- or 64-bit sizes."""
+@intrinsic
+def enter(typing, words, w):
+    """Do band w of the work."""
 
-    def gemm(typing, address, wide, ta, tb, m, n, k, a, lda, b, ldb, c, ldc):
+    def code(context, builder, signature, args):
+        place = context.make_array(signature.args[0])(context, builder, args[0]).data
+        kind = ir.FunctionType(ir.VoidType(), [place.type, _LONG])
+        address = builder.load(builder.gep(place, [_LONG(ENTRY)]))
+        builder.call(builder.inttoptr(address, kind.as_pointer()), [place, args[1]])
+        return context.get_dummy_value()
+
+    return types.none(words, types.int64), code
+
+
+def _gemm(real: ir.Type) -> Any:
+    """A call of cblas_?gemm at an address, C = A B or, added, C += A B, with 32- or 64-bit sizes."""
+
+    def gemm(typing, address, wide, ta, tb, m, n, k, a, lda, b, ldb, added, c, ldc):
         def code(context, builder, signature, args):
-            address, wide, ta, tb, m, n, k, a, lda, b, ldb, c, ldc = args
+            address, wide, ta, tb, m, n, k, a, lda, b, ldb, added, c, ldc = args
             pointer = real.as_pointer()
 
             def call(size: ir.Type) -> None:
@@ -109,7 +134,7 @@ def _gemm(real: ir.Type) -> Any:
                 function = builder.inttoptr(address, ir.FunctionType(ir.VoidType(), declared).as_pointer())
                 sizes = [whole(m), whole(n), whole(k)]
                 factors = [ir.Constant(real, 1.0), array(a), whole(lda), array(b), whole(ldb)]
-                result = [ir.Constant(real, 0.0), array(c), whole(ldc)]
+                result = [builder.sitofp(added, real), array(c), whole(ldc)]
                 layout = [ir.Constant(_INT, ROW_MAJOR), whole(ta, _INT), whole(tb, _INT)]
                 builder.call(function, [*layout, *sizes, *factors, *result])
 
@@ -120,7 +145,7 @@ def _gemm(real: ir.Type) -> Any:
                     call(_INT)
             return context.get_dummy_value()
 
-        return types.none(*[types.int64] * 13), code
+        return types.none(*[types.int64] * 14), code
 
     return gemm
 
@@ -128,9 +153,9 @@ def _gemm(real: ir.Type) -> Any:
 sgemm, dgemm = intrinsic(_gemm(ir.FloatType())), intrinsic(_gemm(ir.DoubleType()))
 
 
-@compiled
-def band(job, j):
-    """The j-th band of the product: `BAND` rows or columns of C."""
+@entry
+def product_band(job, j):
+    """The j-th band of a product: `BAND` rows or columns of C."""
     item, lo = job[ITEM], j * job[BAND]
     m, n, k, a, b, c = job[M], job[N], job[K], job[A], job[B], job[C]
     if job[BY_ROWS]:
@@ -145,13 +170,30 @@ def band(job, j):
         return
     ta, tb, lda, ldb, ldc = job[TRANS_A], job[TRANS_B], job[LDA], job[LDB], job[LDC]
     if item == 4:
-        sgemm(job[ADDRESS], job[WIDE], ta, tb, m, n, k, a, lda, b, ldb, c, ldc)
+        sgemm(job[ADDRESS], job[WIDE], ta, tb, m, n, k, a, lda, b, ldb, 0, c, ldc)
     else:
-        dgemm(job[ADDRESS], job[WIDE], ta, tb, m, n, k, a, lda, b, ldb, c, ldc)
+        dgemm(job[ADDRESS], job[WIDE], ta, tb, m, n, k, a, lda, b, ldb, 0, c, ldc)
 
 
 @compiled
-def serve(boards, job, w, spins, way):
+def lay_product(words, entry, *job):
+    """Describe a product: its entry and what follows ARGUMENTS."""
+    words[ENTRY] = entry
+    for i in range(len(job)):
+        words[ARGUMENTS + i] = job[i]
+
+
+@compiled
+def multiply(gemm, item, ta, tb, m, n, k, a, lda, b, ldb, added, c, ldc):
+    """For kernels: dlkit.kernels.convolve.multiply; gemm: dlkit.backend.blas.Gemm.words."""
+    if item == 4:
+        sgemm(gemm[0], gemm[2], ta, tb, m, n, k, a, lda, b, ldb, added, c, ldc)
+    else:
+        dgemm(gemm[1], gemm[2], ta, tb, m, n, k, a, lda, b, ldb, added, c, ldc)
+
+
+@compiled
+def serve(boards, words, w, spins, way):
     """Worker w: do bands until a function is to be called (CALL), or nothing came for long (0: sleep)."""
     at = w * BOARD
     done = load(boards, at + DONE)
@@ -160,7 +202,7 @@ def serve(boards, job, w, spins, way):
         if load(boards, at + SEQUENCE) != done:
             if boards[at + KIND] == CALL:
                 return CALL
-            band(job, w)
+            enter(words, w)
             done += 1
             store(boards, at + DONE, done)
             left = spins
@@ -210,10 +252,17 @@ def ended(boards, workers, spins, way):
 
 
 @compiled
-def product(boards, job, workers, spins, way):
-    """Post the product, do the caller's band, wait. -1: done; 0: not yet; else so many must be woken."""
-    asleep = post(boards, workers, PRODUCT)
+def share(boards, words, workers, spins, way):
+    """Post the work, do the caller's band, wait. -1: done; 0: not yet; else so many must be woken."""
+    asleep = post(boards, workers, BANDS)
     if asleep:
         return asleep
-    band(job, 0)
+    enter(words, 0)
     return -ended(boards, workers, spins, way)
+
+
+@compiled
+def alone(words, first, bands):
+    """Bands first .. of the work, one after the other."""
+    for w in range(first, bands):
+        enter(words, w)

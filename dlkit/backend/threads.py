@@ -6,6 +6,7 @@ so a result has the same bits for any number of threads.
 
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,6 +39,10 @@ class Team:
 
     product: Callable[[Any, Any, Any], Any] | None = None
     """product(a, b, out): a matrix product cut into parts; None where the shards are cut otherwise."""
+
+    share: Callable[..., None] | None = None
+    """share(kernel, *args): a kernel whose rows are cut into `parts`; None likewise."""
+    parts = 1
 
     def __init__(self, threads: int, shards: int) -> None:
         if threads < 1 or shards < 1:
@@ -161,13 +166,22 @@ class Team:
         if self._workers:
             return
         if self._turns is None:  # all of them can run at once, so one of them may look instead of sleep
-            self._lanes = Lanes(self.shards)
+            self._lanes = self.lanes
         self._workers = [
             threading.Thread(target=self._work, args=(s,), name=f"dlkit-shard-{s}", daemon=True)
             for s in range(1, self.shards)
         ]
         for worker in self._workers:
             worker.start()
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        return Lanes(self.shards)
+
+    @property
+    def _at_hand(self) -> bool:
+        """Whether the workers attend to the lanes: there are enough threads, and no `map` is under way."""
+        return self._lanes is not None and not self._busy
 
     def _start_all(self) -> None:
         if self._lanes:
@@ -233,7 +247,7 @@ class Team:
 
 
 class ProductTeam(Team):
-    """One shard, whose matrix products are cut into `parts` bands that a team of hands shares.
+    """One shard, whose matrix products and kernels are cut into `parts` bands that a team of hands shares.
 
     For small batches this beats cutting the batch: the interpreter runs once instead of once a shard, and
     there is one gradient instead of one a shard. The bits depend on `parts`, not on the number of threads.
@@ -242,7 +256,9 @@ class ProductTeam(Team):
     def __init__(self, threads: int, parts: int) -> None:
         super().__init__(1, 1)
         self._hands = Team(threads, parts)
-        self.product = self._product if parts > 1 else None
+        self.parts = parts
+        if parts > 1:
+            self.product, self.share = self._product, self._share
 
     @property
     def hands(self) -> Team:
@@ -260,7 +276,7 @@ class ProductTeam(Team):
         if not band:
             return np.matmul(a, b, out=out)
         hands._hire()
-        if hands._lanes and not hands._busy and hands._lanes.product(a, b, out, by_rows, band):
+        if hands._at_hand and hands.lanes.product(a, b, out, by_rows, band):
             return out
         for lo in range(0, m if by_rows else n, band):
             mine = slice(lo, lo + band)
@@ -269,3 +285,14 @@ class ProductTeam(Team):
             else:
                 np.matmul(a, b[:, mine], out=out[:, mine])
         return out
+
+    def _share(self, kernel: Any, *args: Any) -> None:
+        """kernel(*args) in bands of its rows, as far as it can be cut (dlkit.kernels.registry)."""
+        hands = self._hands
+        args = kernel.checked(args)
+        rows = kernel.rows(args, hands.shards)
+        if not rows:
+            kernel.run(args)
+            return
+        hands._hire()
+        hands.lanes.pieces(kernel.lay, args, rows, hands.shards, kernel.sums(args), alone=not hands._at_hand)

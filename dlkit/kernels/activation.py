@@ -174,9 +174,10 @@ def _check_activate_backward(x: Any, y: Any, dy: Any, a: Any, kind: int, dx: Any
 
 activate = kernel(
     "activate", activate_reference, cpu=_activate_cpu, cuda=CUDA, gpu=_activate_gpu,
-    check=_check_activate, updates="y",
+    check=_check_activate, updates="y", rows="x y",
 )  # fmt: skip
 activate_backward = kernel(
     "activate_backward", activate_backward_reference, cpu=_activate_backward_cpu, cuda=CUDA,
     gpu=_activate_backward_gpu, check=_check_activate_backward, updates="dx da",
+    rows="x y dy dx", sums="da",
 )  # fmt: skip

@@ -126,9 +126,16 @@ def _check_adam_shards(p: Any, parts: Any, m: Any, v: Any, *rest: Any) -> None:
 
 
 adam = kernel(
-    "adam", adam_reference, cpu=_adam_cpu, cuda=CUDA, gpu=_adam_gpu, check=_check_adam, updates="p m v"
+    "adam",
+    adam_reference,
+    cpu=_adam_cpu,
+    cuda=CUDA,
+    gpu=_adam_gpu,
+    check=_check_adam,
+    updates="p m v",
+    rows="p g m v",
 )
 adam_shards = kernel(
     "adam_shards", adam_shards_reference, cpu=_adam_shards_cpu, cuda=CUDA, gpu=_adam_shards_gpu,
-    check=_check_adam_shards, updates="p m v",
+    check=_check_adam_shards, updates="p m v", rows="p parts m v",
 )  # fmt: skip

@@ -217,24 +217,25 @@ def _check(name: str, matrices: tuple[Any, ...], vectors: tuple[Any, ...]) -> No
 
 column_sums = kernel(
     "column_sums", column_sums_reference, cpu=_column_sums_cpu, cuda=CUDA, gpu=_column_sums_gpu,
-    updates="out", check=lambda x, out: _check("column_sums", (x,), (out,)),
+    updates="out", rows="x", sums="out", check=lambda x, out: _check("column_sums", (x,), (out,)),
 )  # fmt: skip
 column_squares = kernel(
     "column_squares", column_squares_reference, cpu=_column_squares_cpu, cuda=CUDA,
-    gpu=_column_squares_gpu, updates="out",
+    gpu=_column_squares_gpu, updates="out", rows="x", sums="out",
     check=lambda x, mean, out: _check("column_squares", (x,), (mean, out)),
 )  # fmt: skip
 batch_norm = kernel(
     "batch_norm", batch_norm_reference, cpu=_batch_norm_cpu, cuda=CUDA, gpu=_batch_norm_gpu, updates="y",
+    rows="x y",
     check=lambda x, *vectors_y: _check("batch_norm", (x, vectors_y[-1]), vectors_y[:-1]),
 )  # fmt: skip
 batch_norm_sums = kernel(
     "batch_norm_sums", batch_norm_sums_reference, cpu=_batch_norm_sums_cpu, cuda=CUDA,
-    gpu=_batch_norm_sums_gpu, updates="dgamma dbeta",
+    gpu=_batch_norm_sums_gpu, updates="dgamma dbeta", rows="x dy", sums="dgamma dbeta",
     check=lambda x, dy, *vectors: _check("batch_norm_sums", (x, dy), vectors),
 )  # fmt: skip
 batch_norm_backward = kernel(
     "batch_norm_backward", batch_norm_backward_reference, cpu=_batch_norm_backward_cpu, cuda=CUDA,
-    gpu=_batch_norm_backward_gpu, updates="dx",
+    gpu=_batch_norm_backward_gpu, updates="dx", rows="x dy dx",
     check=lambda x, dy, *rest: _check("batch_norm_backward", (x, dy, rest[-1]), rest[:-2]),
 )  # fmt: skip

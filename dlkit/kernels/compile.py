@@ -8,7 +8,9 @@ are compiled along and inlined.
 import threading
 from collections.abc import Callable
 from hashlib import sha256
-from types import FunctionType
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 # Reassociation and reciprocals let loops vectorise; no nnan and no ninf: a NaN must come out as a NaN.
@@ -18,7 +20,7 @@ EXACT = {"contract"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_VARIANTS = "dlkit_variants"
+_VARIANTS, _ELSEWHERE = "dlkit_variants", "dlkit_elsewhere"
 _AS_KERNEL = "dlkit_as_kernel"
 _lock = threading.RLock()
 _known: set[FunctionType] = set()
@@ -30,6 +32,16 @@ def variants(*, float32: Callable[..., Any], float64: Callable[..., Any]) -> Cal
 
     def mark(fn: F) -> F:
         setattr(fn, _VARIANTS, (float32, float64))
+        return fn
+
+    return mark
+
+
+def elsewhere(module: str) -> Callable[[F], F]:
+    """Decorate a function without a body: compiled code calls its namesake in a module that needs numba."""
+
+    def mark(fn: F) -> F:
+        setattr(fn, _ELSEWHERE, module)
         return fn
 
     return mark
@@ -60,15 +72,15 @@ def _jitted(fn: Callable[..., Any], fastmath: set[str], inner: set[str]) -> Call
     import numba
 
     _make_known(fn, inner)
-    named = _with_fingerprint(fn)
+    mine = named(fn)
     options: dict[str, Any] = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(named)
+        return numba.njit(cache=True, **options)(mine)
     except RuntimeError:  # nowhere to write a cache: compile anew in every process
-        return numba.njit(**options)(named)
+        return numba.njit(**options)(mine)
 
 
-def _with_fingerprint(fn: Any) -> FunctionType:
+def named(fn: Any) -> FunctionType:
     """A copy of `fn` whose name tells all it was made of.
 
     Numba's cache is named after the function and watches its own file only; after a change of a function or
@@ -76,7 +88,8 @@ def _with_fingerprint(fn: Any) -> FunctionType:
     """
     digest = sha256()
     _describe(fn, digest.update)
-    copy = FunctionType(fn.__code__, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__)
+    foreign = {f.__name__: getattr(_module(f), f.__name__) for f in _called(fn) if hasattr(f, _ELSEWHERE)}
+    copy = FunctionType(fn.__code__, fn.__globals__ | foreign, fn.__name__, fn.__defaults__, fn.__closure__)
     copy.__qualname__ = f"{fn.__name__}_{digest.hexdigest()[:12]}"
     copy.__module__ = fn.__module__
     return copy
@@ -90,6 +103,8 @@ def _describe(fn: Any, update: Callable[[bytes], None]) -> None:
         if isinstance(fn.__globals__.get(name), int | float):
             update(repr((name, fn.__globals__[name])).encode())
     for called in _called(fn):
+        if hasattr(called, _ELSEWHERE):
+            update(Path(str(_module(called).__file__)).read_bytes())
         for one in (called, *getattr(called, _VARIANTS, ())):
             _describe(one, update)
 
@@ -100,10 +115,15 @@ def _called(fn: Any) -> list[FunctionType]:
     return [f for f in found if isinstance(f, FunctionType) and f.__module__.startswith("dlkit.")]
 
 
+def _module(fn: Any) -> ModuleType:
+    """Where the function that compiled code calls instead is."""
+    return import_module(getattr(fn, _ELSEWHERE))
+
+
 def _make_known(fn: Any, fastmath: set[str]) -> None:
     """Tell numba about them."""
     for called in _called(fn):
-        if called not in _known:
+        if called not in _known and not hasattr(called, _ELSEWHERE):
             _known.add(called)
             _overload(called, fastmath)
 

@@ -173,9 +173,10 @@ def _refuse_prelu(name: str, kind: int) -> None:
 
 bias_activation = kernel(
     "bias_activation", bias_activation_reference, cpu=_bias_activation_cpu, cuda=CUDA,
-    gpu=_bias_activation_gpu, check=_check_bias_activation, updates="z",
+    gpu=_bias_activation_gpu, check=_check_bias_activation, updates="z", rows="z",
 )  # fmt: skip
 activation_gradient = kernel(
     "activation_gradient", activation_gradient_reference, cpu=_activation_gradient_cpu, cuda=CUDA,
     gpu=_activation_gradient_gpu, check=_check_activation_gradient, updates="dz db",
+    rows="y dy dz", sums="db",
 )  # fmt: skip

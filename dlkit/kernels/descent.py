@@ -144,18 +144,19 @@ def _rmsprop_gpu(
 
 
 sgd = kernel(
-    "sgd", sgd_reference, cpu=_sgd_cpu, cuda=CUDA, gpu=_sgd_gpu, updates="p",
+    "sgd", sgd_reference, cpu=_sgd_cpu, cuda=CUDA, gpu=_sgd_gpu, updates="p", rows="p g",
     check=lambda p, g, *_: checks.flat("sgd", p, g),
 )  # fmt: skip
 momentum = kernel(
     "momentum", momentum_reference, cpu=_momentum_cpu, cuda=CUDA, gpu=_momentum_gpu, updates="p v",
+    rows="p g v",
     check=lambda p, g, v, *_: checks.flat("momentum", p, g, v),
 )  # fmt: skip
 adagrad = kernel(
-    "adagrad", adagrad_reference, cpu=_adagrad_cpu, cuda=CUDA, gpu=_adagrad_gpu, updates="p s",
+    "adagrad", adagrad_reference, cpu=_adagrad_cpu, cuda=CUDA, gpu=_adagrad_gpu, updates="p s", rows="p g s",
     check=lambda p, g, s, *_: checks.flat("adagrad", p, g, s),
 )  # fmt: skip
 rmsprop = kernel(
-    "rmsprop", rmsprop_reference, cpu=_rmsprop_cpu, cuda=CUDA, gpu=_rmsprop_gpu, updates="p s",
+    "rmsprop", rmsprop_reference, cpu=_rmsprop_cpu, cuda=CUDA, gpu=_rmsprop_gpu, updates="p s", rows="p g s",
     check=lambda p, g, s, *_: checks.flat("rmsprop", p, g, s),
 )  # fmt: skip

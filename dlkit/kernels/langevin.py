@@ -50,6 +50,6 @@ def _sgld_gpu(
 
 
 sgld = kernel(
-    "sgld", sgld_reference, cpu=_sgld_cpu, cuda=CUDA, gpu=_sgld_gpu, updates="p",
+    "sgld", sgld_reference, cpu=_sgld_cpu, cuda=CUDA, gpu=_sgld_gpu, updates="p", rows="p g noise",
     check=lambda p, g, noise, *_: checks.flat("sgld", p, g, noise),
 )  # fmt: skip

@@ -312,18 +312,19 @@ def _check(name: str, image: Any, pooled: Any, window: tuple[int, ...], place: A
 extreme_pool = kernel(
     "extreme_pool", extreme_pool_reference, cpu=_extreme_pool_cpu, cuda=CUDA, gpu=_extreme_pool_gpu,
     check=lambda x, sign, *rest: _check("extreme_pool", x, rest[6], rest[:6], rest[7]), updates="y place",
+    rows="x y place",
 )  # fmt: skip
 extreme_pool_backward = kernel(
     "extreme_pool_backward", extreme_pool_backward_reference, cpu=_extreme_pool_backward_cpu, cuda=CUDA,
-    gpu=_extreme_pool_backward_gpu, updates="dx",
+    gpu=_extreme_pool_backward_gpu, updates="dx", rows="dx dy place",
     check=lambda dy, place, *rest: _check("extreme_pool_backward", rest[6], dy, rest[:6], place),
 )  # fmt: skip
 mean_pool = kernel(
     "mean_pool", mean_pool_reference, cpu=_mean_pool_cpu, cuda=CUDA, gpu=_mean_pool_gpu, updates="y",
-    check=lambda x, *rest: _check("mean_pool", x, rest[6], rest[:6]),
+    rows="x y", check=lambda x, *rest: _check("mean_pool", x, rest[6], rest[:6]),
 )  # fmt: skip
 mean_pool_backward = kernel(
     "mean_pool_backward", mean_pool_backward_reference, cpu=_mean_pool_backward_cpu, cuda=CUDA,
-    gpu=_mean_pool_backward_gpu, updates="dx",
+    gpu=_mean_pool_backward_gpu, updates="dx", rows="dx dy",
     check=lambda dy, *rest: _check("mean_pool_backward", rest[6], dy, rest[:6]),
 )  # fmt: skip

@@ -147,6 +147,13 @@ class BatchNorm(Module):
         self.running_var = Buffer((n,), 1.0)
 
     def forward(self, tape: Tape, x: Variable) -> Variable:
+        return self._bent(tape, x, Act())
+
+    def with_next(self, tape: Tape, x: Variable, after: Module) -> Variable | None:
+        follows = isinstance(after, Activation) and after.slope is None
+        return self._bent(tape, x, after.act) if follows else None  # type: ignore[attr-defined]
+
+    def _bent(self, tape: Tape, x: Variable, act: Act) -> Variable:
         return batch_norm(
             tape,
             x,
@@ -155,6 +162,8 @@ class BatchNorm(Module):
             (self.running_mean.data, self.running_var.data),
             momentum=self.momentum,
             eps=self.eps,
+            kind=act.kind,
+            slope=act.slope,
         )
 
 

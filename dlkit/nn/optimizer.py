@@ -1,5 +1,6 @@
 """An optimizer at work: the rule of its spec, over flat buffers beside the parameters."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,13 @@ from dlkit.kernels.langevin import sgld
 from dlkit.kernels.reduce import sum_shards
 from dlkit.nn.module import check_array, check_names
 from dlkit.nn.parameter import Array, Flat
+
+Run = Callable[..., None]
+
+
+def call(kernel: Any, *args: Any) -> None:
+    """kernel(*args), as one."""
+    kernel(*args)
 
 
 class Piece(NamedTuple):
@@ -58,9 +66,12 @@ class Optimizer:
         """A step begins; position: (epoch, step)."""
         self.t += 1
 
-    def update(self, piece: Piece, lr: float) -> None:
-        """Update the parameters of a piece; pieces may be updated on several threads at once."""
-        self.spec.update(piece, lr, self.t)
+    def update(self, piece: Piece, lr: float, run: Run = call) -> None:
+        """Update the parameters of a piece; pieces may be updated on several threads at once.
+
+        run: run(kernel, *args), where a kernel's rows are shared out.
+        """
+        self.spec.update(piece, lr, self.t, run)
 
     def finish(self, position: tuple[int, ...]) -> None:
         """Every piece of the step is updated."""
@@ -128,9 +139,9 @@ class Sampler(Optimizer):
         drawn = rng.standard_normal(self.flat.size, dtype=self.flat.backend.dtype)
         self.slots["noise"][...] = self.flat.backend.asarray(drawn)
 
-    def update(self, piece: Piece, lr: float) -> None:
+    def update(self, piece: Piece, lr: float, run: Run = call) -> None:
         spec = self.spec
-        sgld(piece.p, summed(piece.parts), *piece.slots, lr, self.rows, piece.decay, spec.temperature)
+        run(sgld, piece.p, summed(piece.parts), *piece.slots, lr, self.rows, piece.decay, spec.temperature)
 
     def finish(self, position: tuple[int, ...]) -> None:
         if position[0] > self.spec.burn_in and self.t % self.spec.keep_every == 0:

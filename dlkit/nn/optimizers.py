@@ -12,7 +12,7 @@ from pydantic import Field
 from dlkit.backend.streams import Streams
 from dlkit.kernels.adam import adam_shards
 from dlkit.kernels.descent import adagrad, momentum, rmsprop, sgd
-from dlkit.nn.optimizer import Optimizer, Piece, Sampler, summed
+from dlkit.nn.optimizer import Optimizer, Piece, Run, Sampler, call, summed
 from dlkit.nn.parameter import Flat
 from dlkit.nn.schedules import ConstantSpec, ScheduleSpec
 from dlkit.recipe.schema import Spec
@@ -52,8 +52,8 @@ class OptimizerBase(Spec):
         """What slots start with, where that is not 0."""
         return {}
 
-    def update(self, piece: Piece, lr: float, t: int) -> None:
-        """Change piece.p and piece.slots; t: count of steps from 1."""
+    def update(self, piece: Piece, lr: float, t: int, run: Run = call) -> None:
+        """Change piece.p and piece.slots; t: count of steps from 1; run(kernel, *args) calls a kernel."""
         raise NotImplementedError
 
 
@@ -63,8 +63,8 @@ class SgdSpec(OptimizerBase):
 
     name: Literal["sgd"] = Field("sgd", description="p ← p − lr g.")
 
-    def update(self, piece: Piece, lr: float, t: int) -> None:
-        sgd(piece.p, summed(piece.parts), lr, piece.decay)
+    def update(self, piece: Piece, lr: float, t: int, run: Run = call) -> None:
+        run(sgd, piece.p, summed(piece.parts), lr, piece.decay)
 
 
 @OPTIMIZERS.add()
@@ -78,9 +78,9 @@ class MomentumSpec(OptimizerBase):
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="μ.", json_schema_extra={"aka": ["mu"]})
 
-    def update(self, piece: Piece, lr: float, t: int) -> None:
+    def update(self, piece: Piece, lr: float, t: int, run: Run = call) -> None:
         nesterov = int(self.name == "nesterov")
-        momentum(piece.p, summed(piece.parts), *piece.slots, lr, self.momentum, nesterov, piece.decay)
+        run(momentum, piece.p, summed(piece.parts), *piece.slots, lr, self.momentum, nesterov, piece.decay)
 
 
 @OPTIMIZERS.add()
@@ -95,8 +95,8 @@ class AdagradSpec(OptimizerBase):
     name: Literal["adagrad"] = Field("adagrad", description="s ← s + g²; p ← p − lr g / (√s + eps).")
     eps: float = Field(1e-10, gt=0, description="Added to the root.", json_schema_extra={"aka": ["epsilon"]})
 
-    def update(self, piece: Piece, lr: float, t: int) -> None:
-        adagrad(piece.p, summed(piece.parts), *piece.slots, lr, self.eps, piece.decay)
+    def update(self, piece: Piece, lr: float, t: int, run: Run = call) -> None:
+        run(adagrad, piece.p, summed(piece.parts), *piece.slots, lr, self.eps, piece.decay)
 
 
 @OPTIMIZERS.add()
@@ -115,8 +115,8 @@ class RmspropSpec(OptimizerBase):
     rho: float = Field(0.99, ge=0, lt=1, description="ρ.", json_schema_extra={"aka": ["alpha", "decay_rate"]})
     eps: float = Field(1e-8, gt=0, description="Added to the root.", json_schema_extra={"aka": ["epsilon"]})
 
-    def update(self, piece: Piece, lr: float, t: int) -> None:
-        rmsprop(piece.p, summed(piece.parts), *piece.slots, lr, self.rho, self.eps, piece.decay)
+    def update(self, piece: Piece, lr: float, t: int, run: Run = call) -> None:
+        run(rmsprop, piece.p, summed(piece.parts), *piece.slots, lr, self.rho, self.eps, piece.decay)
 
 
 @OPTIMIZERS.add()
@@ -132,9 +132,10 @@ class AdamSpec(OptimizerBase):
     beta2: float = Field(0.999, ge=0, lt=1, description="Memory of the mean squared gradient.")
     eps: float = Field(1e-8, gt=0, description="Added to the root.", json_schema_extra={"aka": ["epsilon"]})
 
-    def update(self, piece: Piece, lr: float, t: int) -> None:
+    def update(self, piece: Piece, lr: float, t: int, run: Run = call) -> None:
         decoupled = self.DECOUPLED
-        adam_shards(
+        run(
+            adam_shards,
             piece.p,
             piece.parts,
             *piece.slots,

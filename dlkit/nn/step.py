@@ -17,7 +17,7 @@ from dlkit.backend.machines import Comm
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team
 from dlkit.kernels.reduce import squared_norm
-from dlkit.nn.optimizer import Optimizer, Piece, summed
+from dlkit.nn.optimizer import Optimizer, Piece, Run, call, summed
 from dlkit.nn.row_updates import RowUpdates
 
 LossFunction = Callable[[Tape, int, slice], tuple[Variable, Any]]
@@ -99,9 +99,11 @@ class GradientStep:
                 backend,
                 g,
                 owner=self.flat,
-                all_sum=self._all_sum(s),
+                all_sum=self._all_sum(s) if team.shards > 1 or self.comm else None,
                 shard=s,
                 product=team.product,
+                share=team.share,
+                parts=team.parts,
                 hands=team.hands if team.product else None,
             )
             for s, g in enumerate(self.gradients)
@@ -200,13 +202,17 @@ class GradientStep:
         added = self.clip is not None or self.comm is not None
         scale = self._sum_and_clip() if added else 1.0
 
-        def update(s: int) -> None:
+        def update(s: int, run: Run = call) -> None:
             for piece in self._work[s]:
                 if scale != 1.0:
                     piece.parts[0].__imul__(scale)
-                self.optimizer.update(piece._replace(parts=piece.parts[:1]) if added else piece, lr)
+                self.optimizer.update(piece._replace(parts=piece.parts[:1]) if added else piece, lr, run)
 
-        self.team.hands.map(update)
+        if self.team.share:  # the hands need not ask for the interpreter
+            for s in range(self.team.hands.shards):
+                update(s, self.team.share)
+        else:
+            self.team.hands.map(update)
         self.rows.update(lr, scale)
         self.optimizer.finish(position)
 

@@ -13,7 +13,7 @@ class Activation(Op):
     def forward(ctx: OpContext, x: Array, *, kind: int, slope: Array) -> Array:
         x = ctx.contiguous(x)
         y = ctx.empty(x.shape, x.dtype)
-        activate(x, slope, kind, y)
+        ctx.run(activate, x, slope, kind, y)
         ctx.save(x, y, kind, slope)
         return y
 
@@ -21,7 +21,7 @@ class Activation(Op):
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
         x, y, kind, slope = ctx.saved
         dx = ctx.grad_out(0)
-        activate_backward(x, y, ctx.contiguous(dy), slope, kind, dx, ctx.empty((1,), x.dtype))
+        ctx.run(activate_backward, x, y, ctx.contiguous(dy), slope, kind, dx, ctx.empty((1,), x.dtype))
         return (dx,)
 
 
@@ -32,7 +32,7 @@ class PRelu(Op):
     def forward(ctx: OpContext, x: Array, a: Array) -> Array:
         x = ctx.contiguous(x)
         y = ctx.empty(x.shape, x.dtype)
-        activate(x, a, PRELU, y)
+        ctx.run(activate, x, a, PRELU, y)
         ctx.save(x, y, a)
         return y
 
@@ -41,7 +41,7 @@ class PRelu(Op):
         x, y, a = ctx.saved
         dx = ctx.grad_out(0) if ctx.needs[0] else ctx.empty(x.shape, x.dtype)
         da = ctx.grad_out(1) if ctx.needs[1] else ctx.empty((1,), x.dtype)
-        activate_backward(x, y, ctx.contiguous(dy), a, PRELU, dx, da)
+        ctx.run(activate_backward, x, y, ctx.contiguous(dy), a, PRELU, dx, da)
         return dx, da
 
 

@@ -16,11 +16,7 @@ from dlkit.ops.unfolding import Unfolding
 from dlkit.ops.window import Pair, Window
 
 MEMORY = {"cpu": 1 << 22, "gpu": 1 << 26}
-"""Bytes of unfolded images at a time, where nothing else is said.
-
-More pieces mean more calls between which threads wait for each other: with two threads LeNet's step took
-14.3 ms in pieces of 1 MiB, 13.3 in pieces of 4 MiB and 13.5 in one piece.
-"""
+"""Bytes of unfolded images at a time, where nothing else is said."""
 
 
 class Conv(Op):
@@ -37,39 +33,24 @@ class Conv(Op):
         x = ctx.contiguous(x)
         oh, ow = window.out(x.shape[1:3])
         work = Unfolding(ctx, x.shape, (oh, ow), w, window, groups, memory)
-        y = ctx.empty((x.shape[0] * oh * ow, w.shape[3]), x.dtype)
-        for part in work.chunks():
-            z = y[part.lo : part.hi]
-            work.correlate(x, part, z)
-            bias_activation(z, b, slope, kind)
+        y = ctx.empty((x.shape[0], oh, ow, w.shape[3]), x.dtype)
+        work.correlate(x, y)
+        ctx.run(bias_activation, _pixels(y), b, slope, kind)
         ctx.save(x, work, y, kind, slope)
-        return y.reshape(x.shape[0], oh, ow, w.shape[3])
+        return y
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
         x, work, y, kind, slope = ctx.saved
-        dy = ctx.contiguous(dy).reshape(y.shape)
-        dw, db = ctx.grad_out(1), ctx.grad_out(2)
-        dx = ctx.grad_out(0) if ctx.needs[0] else None
-        if dx is not None:
-            dx.fill(0)
-        if not len(y):
-            dw.fill(0)
-            db.fill(0)
-        for part in work.chunks():
-            dz = _pre_activation(ctx, y, dy, part.lo, part.hi, kind, slope, db)
-            if ctx.needs[1]:
-                work.weight_gradient(x, dz, part, dw)
-            if dx is not None:
-                work.spread(dz, part, dx)
-        return dx, dw if ctx.needs[1] else None, db
+        dz, db = _pre_activation(ctx, y, dy, kind, slope)
+        return *_gradients(ctx, work, x, dz), db
 
 
 class ConvPool(Op):
     """y = act(max over p x q of x * W + b) = max act(x * W + b): no activation here ever falls.
 
-    Bias and activation then work on the maxima alone, and what is pooled exists for a few images at a time
-    only. Shapes as for Conv; y (n, oh div p, ow div q, f).
+    Bias and activation then work on the maxima alone, and no gradient asks for what was pooled. Shapes as for
+    Conv; y (n, oh div p, ow div q, f).
     """
 
     @staticmethod
@@ -80,42 +61,27 @@ class ConvPool(Op):
         x = ctx.contiguous(x)
         oh, ow = window.out(x.shape[1:3])
         f = w.shape[3]
-        work = Unfolding(ctx, x.shape, (oh, ow), w, window, groups, memory, whole=True)
+        work = Unfolding(ctx, x.shape, (oh, ow), w, window, groups, memory)
+        z = ctx.scratch("pre-activation", (x.shape[0], oh, ow, f), x.dtype)
+        work.correlate(x, z)
         y = ctx.empty((x.shape[0], oh // pool[0], ow // pool[1], f), x.dtype)
         place = ctx.empty(y.shape, np.uint16)
         box = (*pool, *pool, 0, 0)
-        for part in work.chunks():
-            z = ctx.scratch("pre-activation", (part.hi - part.lo, f), x.dtype)
-            work.correlate(x, part, z)
-            best = y[part.images(oh)]
-            extreme_pool(z.reshape(-1, oh, ow, f), 1, *box, best, place[part.images(oh)])
-            bias_activation(best.reshape(-1, f), b, slope, kind)
-        ctx.save(x, work, y, place, (oh, ow), box, kind, slope)
+        ctx.run(extreme_pool, z, 1, *box, y, place)
+        ctx.run(bias_activation, _pixels(y), b, slope, kind)
+        ctx.save(x, work, y, place, z.shape, box, kind, slope)
         return y
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
-        x, work, y, place, (oh, ow), box, kind, slope = ctx.saved
-        f = y.shape[3]
-        dw, db = ctx.grad_out(1), ctx.grad_out(2)
+        x, work, y, place, shape, box, kind, slope = ctx.saved
         d = ctx.empty(y.shape, y.dtype)
-        activation_gradient(
-            y.reshape(-1, f), ctx.contiguous(dy).reshape(-1, f), slope, kind, d.reshape(-1, f), db
-        )
-        dx = ctx.grad_out(0) if ctx.needs[0] else None
-        if dx is not None:
-            dx.fill(0)
-        if not len(y):
-            dw.fill(0)
-        for part in work.chunks():
-            images = part.images(oh)
-            dz = ctx.scratch("pre-activation", (part.hi - part.lo, f), y.dtype)
-            extreme_pool_backward(d[images], place[images], *box, dz.reshape(-1, oh, ow, f))
-            if ctx.needs[1]:
-                work.weight_gradient(x, dz, part, dw)
-            if dx is not None:
-                work.spread(dz, part, dx)
-        return dx, dw if ctx.needs[1] else None, db
+        dy = ctx.contiguous(dy)
+        db = ctx.grad_out(2)
+        ctx.run(activation_gradient, _pixels(y), _pixels(dy), slope, kind, _pixels(d), db)
+        dz = ctx.scratch("pre-activation", shape, y.dtype)
+        ctx.run(extreme_pool_backward, d, place, *box, dz)
+        return *_gradients(ctx, work, x, dz), db
 
 
 class ConvTranspose(Op):
@@ -132,49 +98,52 @@ class ConvTranspose(Op):
         x = ctx.contiguous(x)
         size = window.spread(x.shape[1:3], extra)
         y = ctx.empty((x.shape[0], *size, b.shape[0]), x.dtype)
-        y.fill(0)
         work = Unfolding(ctx, y.shape, x.shape[1:3], w, window, groups, memory)
-        x2 = x.reshape(-1, x.shape[3])
-        for part in work.chunks():
-            work.spread(x2[part.lo : part.hi], part, y)
-        bias_activation(y.reshape(-1, b.shape[0]), b, slope, kind)
-        ctx.save(x2, work, y, kind, slope)
+        work.spread(x, y)
+        ctx.run(bias_activation, _pixels(y), b, slope, kind)
+        ctx.save(x, work, y, kind, slope)
         return y
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
         x, work, y, kind, slope = ctx.saved
-        dy = ctx.contiguous(dy)
-        dw, db = ctx.grad_out(1), ctx.grad_out(2)
-        dx = ctx.grad_out(0) if ctx.needs[0] else None
-        if not len(x):
-            dw.fill(0)
-        pixels = (-1, y.shape[3])
-        dz = _pre_activation(ctx, y.reshape(pixels), dy.reshape(pixels), 0, None, kind, slope, db)
-        dz = dz.reshape(y.shape)
-        for part in work.chunks():
-            if ctx.needs[1]:
-                work.weight_gradient(dz, x[part.lo : part.hi], part, dw)
-            if dx is not None:
-                work.correlate(dz, part, dx.reshape(x.shape)[part.lo : part.hi])
-        return dx, dw if ctx.needs[1] else None, db
+        dz, db = _pre_activation(ctx, y, dy, kind, slope)
+        dx = dw = None
+        if ctx.needs[1]:
+            dw = ctx.grad_out(1)
+            work.weight_gradient(dz, x, dw)
+        if ctx.needs[0]:
+            dx = ctx.grad_out(0)
+            work.correlate(dz, dx)
+        return dx, dw, db
 
 
-def _pre_activation(
-    ctx: OpContext, y: Array, dy: Array, lo: int, hi: int | None, kind: int, slope: Array, db: Array
-) -> Array:
-    """dz of rows lo .. hi; their column sums are db's first or are added to it."""
-    y, dy = y[lo:hi], dy[lo:hi]
-    sums = db if lo == 0 else ctx.scratch("bias", db.shape, db.dtype)
+def _pixels(images: Array) -> Array:
+    """(n h w, c): images as rows of channels."""
+    return images.reshape(math.prod(images.shape[:3]), images.shape[3])
+
+
+def _pre_activation(ctx: OpContext, y: Array, dy: Array, kind: int, slope: Array) -> tuple[Array, Array]:
+    """dz, valid until the next op, and db, its sums by channel."""
+    dy, db = ctx.contiguous(dy), ctx.grad_out(2)
     if kind == IDENTITY:
-        dz = dy
-        column_sums(dz, sums)
-    else:
-        dz = ctx.scratch("pre-activation", y.shape, y.dtype)
-        activation_gradient(y, dy, slope, kind, dz, sums)
-    if lo:
-        db += sums
-    return dz
+        ctx.run(column_sums, _pixels(dy), db)
+        return dy, db
+    dz = ctx.scratch("pre-activation", y.shape, y.dtype)
+    ctx.run(activation_gradient, _pixels(y), _pixels(dy), slope, kind, _pixels(dz), db)
+    return dz, db
+
+
+def _gradients(ctx: OpContext, work: Unfolding, x: Array, dz: Array) -> tuple[Array | None, Array | None]:
+    """dx and dW of a convolution, as far as they are wanted."""
+    dx = dw = None
+    if ctx.needs[1]:
+        dw = ctx.grad_out(1)
+        work.weight_gradient(x, dz, dw)
+    if ctx.needs[0]:
+        dx = ctx.grad_out(0)
+        work.spread(dz, dx)
+    return dx, dw
 
 
 def conv(
@@ -193,8 +162,7 @@ def conv(
     """act(x * W + b). x: (n, h, w, c), w: (kh, kw, c / groups, f), b: (f,) or None; kind, slope: as for
     `dense`; group g takes the g-th part of the channels to the g-th part of the filters; memory: most bytes
     of unfolded images at a time (None: MEMORY), a sum over more pieces may have other last bits; pool:
-    (p, q), the result's maxima over windows of p x q side by side, found on the way where the memory holds an
-    unfolded image.
+    (p, q), the result's maxima over windows of p x q side by side.
 
     Raises ValueError when x has other channels or is smaller than the window.
     """
@@ -203,9 +171,7 @@ def conv(
     static = {"window": window, "groups": groups, "memory": memory}
     if pool is None:
         return _activated(tape, Conv, x, w, b, w.shape[3], kind, slope, **static)
-    oh, ow = window.out((x.shape[1], x.shape[2]))
-    image = oh * ow * math.prod(w.shape[:3]) * w.data.itemsize
-    if isinstance(slope, Variable) or image > memory:  # prelu may fall: it cannot come after the maximum
+    if isinstance(slope, Variable):  # prelu may fall: it cannot come after the maximum
         plain = _activated(tape, Conv, x, w, b, w.shape[3], kind, slope, **static)
         return max_pool(tape, plain, Window(pool, pool))
     return _activated(tape, ConvPool, x, w, b, w.shape[3], kind, slope, pool=pool, **static)

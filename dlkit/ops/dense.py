@@ -17,7 +17,7 @@ class Dense(Op):
             raise ValueError(f"dense: expected rows of {w.shape[0]} numbers, actual shape {x.shape}")
         x2 = x if x.ndim == 2 else ctx.contiguous(x).reshape(-1, w.shape[0])
         y = ctx.matmul(x2, w, out=ctx.empty((x2.shape[0], w.shape[1]), w.dtype))
-        bias_activation(y, b, slope, kind)
+        ctx.run(bias_activation, y, b, slope, kind)
         ctx.save(x2, w, y, kind, slope)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[1])
 
@@ -31,7 +31,7 @@ class Dense(Op):
             dz.sum(axis=0, out=db)
         else:
             dz = ctx.empty(y.shape, y.dtype)
-            activation_gradient(y, dy, slope, kind, dz, db)
+            ctx.run(activation_gradient, y, dy, slope, kind, dz, db)
         dx = dw = None
         if ctx.needs[1]:
             dw = ctx.matmul(x.T, dz, out=ctx.grad_out(1))

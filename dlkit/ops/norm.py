@@ -5,8 +5,11 @@ from typing import Any
 
 from dlkit.autograd import Array, Op, OpContext, Tape, Variable
 from dlkit.kernels import batch_norm as kernels
+from dlkit.kernels.activation import IDENTITY
 from dlkit.kernels.layer_norm import layer_norm as layer_norm_kernel
 from dlkit.kernels.layer_norm import layer_norm_backward
+from dlkit.kernels.normalise import normalise, normalise_backward
+from dlkit.ops.activations import activation
 
 
 class BatchNorm(Op):
@@ -35,7 +38,7 @@ class BatchNorm(Op):
         rstd = ctx.empty(var.shape, var.dtype)
         rstd[...] = 1 / ctx.xp.sqrt(var + eps)
         y = ctx.empty(x2.shape, x2.dtype)
-        kernels.batch_norm(x2, mean, rstd, gain, bias, y)
+        ctx.run(kernels.batch_norm, x2, mean, rstd, gain, bias, y)
         ctx.save(x2, mean, rstd, gain, n)
         return y.reshape(x.shape)
 
@@ -44,14 +47,23 @@ class BatchNorm(Op):
         x, mean, rstd, gain, n = ctx.saved
         dy = ctx.contiguous(dy).reshape(x.shape)
         d = ctx.empty((2, *gain.shape), x.dtype)  # the shard's own gradients of gain and bias
-        kernels.batch_norm_sums(x, dy, mean, rstd, d[0], d[1])
+        ctx.run(kernels.batch_norm_sums, x, dy, mean, rstd, d[0], d[1])
         dx = None
         if ctx.needs[0]:
             dx = ctx.grad_out(0)
             total = ctx.all_sum(d) if n else d
             share = 1 / n if n else 0.0  # running statistics do not depend on x
-            kernels.batch_norm_backward(
-                x, dy, mean, rstd, gain, total[0], total[1], share, dx.reshape(x.shape)
+            ctx.run(
+                kernels.batch_norm_backward,
+                x,
+                dy,
+                mean,
+                rstd,
+                gain,
+                total[0],
+                total[1],
+                share,
+                dx.reshape(x.shape),
             )
         return dx, d[0], d[1]
 
@@ -69,10 +81,10 @@ def _statistics(ctx: OpContext, x: Array, n: int) -> tuple[Array, Array]:
     """Mean and variance (m,) of the whole batch; two passes, so that no digits cancel."""
     mean = ctx.empty(x.shape[1:], x.dtype)
     var = ctx.empty(x.shape[1:], x.dtype)
-    kernels.column_sums(x, mean)
+    ctx.run(kernels.column_sums, x, mean)
     mean[...] = ctx.all_sum(mean)
     mean /= n
-    kernels.column_squares(x, mean, var)
+    ctx.run(kernels.column_squares, x, mean, var)
     var[...] = ctx.all_sum(var)
     var /= n
     return mean, var
@@ -87,6 +99,31 @@ def _follow(running: tuple[Array, Array], mean: Array, var: Array, n: int, momen
     running_mean += momentum * (mean - running_mean)
     if n > 1:
         running_var += momentum * (var * (n / (n - 1)) - running_var)
+
+
+class NormaliseColumns(Op):
+    """y = f(gain (x - mean) / sqrt(var + eps) + bias) in one kernel, where the rows are all there are."""
+
+    @staticmethod
+    def forward(
+        ctx: OpContext, x: Array, gain: Array, bias: Array, *, running: tuple[Array, Array], momentum: float,
+        eps: float, kind: int, slope: Array,
+    ) -> Array:  # fmt: skip
+        x = ctx.contiguous(x)
+        columns, y = ctx.tape.count(x.shape[1]), ctx.empty(x.shape, x.dtype)
+        mean, rstd = ctx.empty(gain.shape, x.dtype), ctx.empty(gain.shape, x.dtype)
+        ctx.run(
+            normalise, x, columns, gain, bias, *running, momentum, eps, slope, kind, mean, rstd, y
+        )  # fmt: skip
+        ctx.save(x, y, columns, mean, rstd, gain, slope, kind)
+        return y
+
+    @staticmethod
+    def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
+        x, y, *saved = ctx.saved
+        dx, dgain, dbias = (ctx.grad_out(i) for i in range(3))
+        ctx.run(normalise_backward, x, y, ctx.contiguous(dy), *saved, dgain, dbias, dx)
+        return dx, dgain, dbias
 
 
 class LayerNorm(Op):
@@ -120,6 +157,8 @@ def batch_norm(
     *,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    kind: int = IDENTITY,
+    slope: float = 0.0,
 ) -> Variable:
     """Batch normalisation (Ioffe & Szegedy 2015) of x (..., m) over all leading axes.
 
@@ -127,7 +166,11 @@ def batch_norm(
     of the whole batch, summed over shards, and shard 0 moves the running ones, in place; elsewhere the
     running ones are used.
     """
-    return tape.apply(BatchNorm, x, gain, bias, running=running, momentum=momentum, eps=eps)
+    static: dict[str, Any] = {"running": running, "momentum": momentum, "eps": eps}
+    alone = tape.training and tape.all_sum is None and tape.backend.name == "cpu"
+    if alone and len(x.shape) == 2 and 1 <= x.shape[0] <= x.shape[1]:
+        return tape.apply(NormaliseColumns, x, gain, bias, kind=kind, slope=tape.scalar(slope), **static)
+    return activation(tape, tape.apply(BatchNorm, x, gain, bias, **static), kind, slope)
 
 
 def layer_norm(tape: Tape, x: Variable, gain: Variable, bias: Variable, *, eps: float = 1e-5) -> Variable:

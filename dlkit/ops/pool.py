@@ -25,7 +25,7 @@ class ExtremePool(Op):
         x = ctx.contiguous(x)
         shape, box = _pooled(x, window)
         y, place = ctx.empty(shape, x.dtype), ctx.empty(shape, np.uint16)
-        kernels.extreme_pool(x, sign, *box, y, place)
+        ctx.run(kernels.extreme_pool, x, sign, *box, y, place)
         ctx.save(place, box)
         return y
 
@@ -33,7 +33,7 @@ class ExtremePool(Op):
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
         place, box = ctx.saved
         dx = ctx.grad_out(0)
-        kernels.extreme_pool_backward(ctx.contiguous(dy), place, *box, dx)
+        ctx.run(kernels.extreme_pool_backward, ctx.contiguous(dy), place, *box, dx)
         return (dx,)
 
 
@@ -45,14 +45,14 @@ class MeanPool(Op):
         x = ctx.contiguous(x)
         shape, box = _pooled(x, window)
         y = ctx.empty(shape, x.dtype)
-        kernels.mean_pool(x, *box, y)
+        ctx.run(kernels.mean_pool, x, *box, y)
         ctx.save(box)
         return y
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
         dx = ctx.grad_out(0)
-        kernels.mean_pool_backward(ctx.contiguous(dy), *ctx.saved[0], dx)
+        ctx.run(kernels.mean_pool_backward, ctx.contiguous(dy), *ctx.saved[0], dx)
         return (dx,)
 
 

@@ -1,13 +1,8 @@
-"""The three products behind convolutions, on a few output rows at a time so that memory stays bounded.
+"""The three products behind convolutions on either device, with bounded memory (dlkit.kernels.convolve).
 
-A convolution relates a large image (n, H, W, C) to a small one (n, h, w, F) through weights W
-(kh, kw, C / groups, F). With U the large image unfolded (dlkit.kernels.unfold), one row a small pixel,
-written as U^T where the channels are few:
-
-    small = U W        large = fold(small W^T)        dW = U^T small
-
-conv2d's forward pass is the first and its input gradient the second; a transposed convolution has them the
-other way round. Both have the third.
+On the CPU each is one kernel, which is shared out by images. Where NumPy's library cannot be called from
+compiled code, and on the GPU, the images are unfolded by one kernel and multiplied by the backend, some
+output rows at a time.
 """
 
 import math
@@ -15,11 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dlkit.autograd import Array, OpContext
+from dlkit.backend.blas import find_gemm
+from dlkit.kernels.convolve import CACHE, FEW, correlate, spread, weight_gradient
 from dlkit.kernels.unfold import fold, unfold
 from dlkit.ops.window import Pair, Window
-
-FEW = 8
-"""Channels below which U^T is written: its runs are longer."""
 
 
 class Rows(NamedTuple):
@@ -30,48 +24,88 @@ class Rows(NamedTuple):
     lo: int
     hi: int
 
-    def images(self, oh: int) -> slice:
-        """The images that these rows are, where they are whole ones."""
-        return slice(self.start // oh, (self.start + self.lines) // oh)
-
 
 class Unfolding:
     """Products for one call of an op.
 
     large: (n, H, W, C) shape; small: (h, w); w: (kh, kw, C / groups, F); memory: most bytes of unfolded
-    images at a time (one output row is the least); whole: only whole images, for which memory must suffice.
+    images at a time (one output row is the least).
     """
 
     def __init__(
         self, ctx: OpContext, large: tuple[int, ...], small: Pair, w: Array, window: Window, groups: int,
-        memory: int, *, whole: bool = False,
+        memory: int,
     ) -> None:  # fmt: skip
         self.ctx = ctx
+        self.w = w
         self.groups = groups
         self.n, self.oh, self.ow = large[0], *small
         self.kernel = w.shape[:3]
         self.w2 = w.reshape(math.prod(self.kernel), w.shape[3])
         before = window.before((large[1], large[2]))
-        self._place = (self.oh, *window.stride, *before)
+        self._place = (*window.stride, *before)
         self.taps = int(self.kernel[2] < FEW)
         self.pointwise = window.size == window.stride == (1, 1) and before == (0, 0) and groups == 1
-        per_row = self.ow * self.w2.shape[0] * w.dtype.itemsize
-        rows = memory // max(per_row, 1)
-        self.rows = max(min(rows - rows % self.oh if whole else rows, self.n * self.oh), 1)
+        self._row = max(self.ow * self.w2.shape[0], 1)
+        self._memory = memory // w.dtype.itemsize
+        self.rows = max(min(self._memory // self._row, self.n * self.oh), 1)
+        self._gemm = find_gemm() if ctx.backend.name == "cpu" else None
 
-    def chunks(self) -> Iterator[Rows]:
+    # -- one kernel each --------------------------------------------------------------------------
+    def correlate(self, large: Array, small: Array) -> None:
+        """small <- U W; large (n, H, W, C), small (n, h, w, F)."""
+        if self._gemm:
+            work, gemm = self._work(0), self._gemm.words()
+            self.ctx.run(correlate, large, self.w, *self._place, gemm, work, small)
+            return
+        out = small.reshape(-1, small.shape[3])
+        for part in self._chunks():
+            self._correlate(large, part, out[part.lo : part.hi])
+
+    def spread(self, small: Array, large: Array) -> None:
+        """large <- fold(small W^T)."""
+        if self._gemm:
+            work, gemm = self._work(0), self._gemm.words()
+            self.ctx.run(spread, small, self.w, *self._place, gemm, work, large)
+            return
+        large.fill(0)
+        pixels = small.reshape(-1, small.shape[3])
+        for part in self._chunks():
+            self._spread(pixels[part.lo : part.hi], part, large)
+
+    def weight_gradient(self, large: Array, small: Array, dw: Array) -> None:
+        """dw <- U^T small; dw: as W."""
+        if self._gemm:
+            work, gemm = self._work(dw.size), self._gemm.words()
+            self.ctx.run(weight_gradient, large, small, *self._place, gemm, work, dw)
+            return
+        if not self.n:
+            dw.fill(0)
+        pixels = small.reshape(-1, small.shape[3])
+        for part in self._chunks():
+            self._weight_gradient(large, pixels[part.lo : part.hi], part, dw)
+
+    def _work(self, more: int) -> Array:
+        """Room for unfolded images, and for so many numbers more, of each lane."""
+        lanes = self.ctx.tape.parts
+        most = max(min(self._memory // lanes, CACHE // self.w.dtype.itemsize), self._row)
+        size = min(most, max(self.n * self.oh, 1) * self._row) + more
+        return self.ctx.scratch("unfolded", (lanes, size), self.w.dtype)
+
+    # -- unfolded by a kernel, multiplied by the backend --------------------------------------------
+    def _chunks(self) -> Iterator[Rows]:
         """All small pixels, in order."""
         total = self.n * self.oh
         for start in range(0, total, self.rows):
             lines = min(self.rows, total - start)
             yield Rows(start, lines, start * self.ow, (start + lines) * self.ow)
 
-    def columns(self, large: Array, part: Rows, group: int) -> Array:
+    def _columns(self, large: Array, part: Rows, group: int) -> Array:
         """U of these pixels and group: (pixels, kh kw C/groups); valid until the next call."""
         if self.pointwise:
             return large.reshape(-1, large.shape[3])[part.lo : part.hi]
         cols = self._scratch(part, large.dtype)
-        unfold(large, part.start, *self._place, group * self.kernel[2], self.taps, cols)
+        unfold(large, part.start, self.oh, *self._place, group * self.kernel[2], self.taps, cols)
         return self._matrix(cols, part)
 
     def _scratch(self, part: Rows, dtype: object) -> Array:
@@ -92,11 +126,11 @@ class Unfolding:
         width = matrix.shape[1] // self.groups
         return matrix[:, group * width : (group + 1) * width]
 
-    def correlate(self, large: Array, part: Rows, out: Array) -> None:
+    def _correlate(self, large: Array, part: Rows, out: Array) -> None:
         """out <- U W; out: (pixels, F)."""
         xp = self.ctx.xp
         for g in range(self.groups):
-            cols, w = self.columns(large, part, g), self._of_group(self.w2, g)
+            cols, w = self._columns(large, part, g), self._of_group(self.w2, g)
             if self.groups == 1:
                 xp.matmul(cols, w, out=out)
             else:
@@ -104,7 +138,7 @@ class Unfolding:
                     cols, w, out=self.ctx.scratch("group", (cols.shape[0], w.shape[1]), out.dtype)
                 )
 
-    def spread(self, small: Array, part: Rows, large: Array) -> None:
+    def _spread(self, small: Array, part: Rows, large: Array) -> None:
         """large += fold(small W^T); small: (pixels, F)."""
         xp = self.ctx.xp
         for g in range(self.groups):
@@ -115,14 +149,14 @@ class Unfolding:
                 xp.matmul(w, u.T, out=matrix.T)
             else:
                 xp.matmul(u, w.T, out=matrix)
-            fold(cols, part.start, *self._place, g * self.kernel[2], self.taps, large)
+            fold(cols, part.start, self.oh, *self._place, g * self.kernel[2], self.taps, large)
 
-    def weight_gradient(self, large: Array, small: Array, part: Rows, dw: Array) -> None:
+    def _weight_gradient(self, large: Array, small: Array, part: Rows, dw: Array) -> None:
         """dw <- U^T small for the first pixels, += for the others; small: (pixels, F), dw: as W."""
         xp = self.ctx.xp
         dw2 = dw.reshape(self.w2.shape)
         for g in range(self.groups):
-            cols, u, target = self.columns(large, part, g), self._of_group(small, g), self._of_group(dw2, g)
+            cols, u, target = self._columns(large, part, g), self._of_group(small, g), self._of_group(dw2, g)
             # the product that OpenBLAS does faster: the longer side of the gradient comes last
             if self.taps:
                 share = self.ctx.scratch("weights", target.shape, dw.dtype)

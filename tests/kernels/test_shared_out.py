@@ -1,0 +1,75 @@
+"""Kernels in parts: what lanes compute is what one call computes, whoever does it."""
+
+import numpy as np
+import pytest
+from kernels.cases import CASES, Case
+from kernels.test_every_kernel import ROUNDING, arrays, copied
+
+from dlkit.backend.threads import ProductTeam, hold_blas_at_one_thread
+from dlkit.kernels import registry
+from dlkit.kernels.dense import bias_activation
+
+hold_blas_at_one_thread()
+KERNELS = registry.load_all()
+SHARED = [case for name in sorted(CASES) for case in CASES[name][-1:] if KERNELS[name].rows_cut]
+
+
+@pytest.fixture(scope="module")
+def teams() -> list[ProductTeam]:
+    """Two and three parts, by as many threads, and three parts by one thread."""
+    return [ProductTeam(2, 2), ProductTeam(3, 3), ProductTeam(1, 3)]
+
+
+@pytest.mark.parametrize("case", SHARED, ids=lambda c: f"{c.kernel}({c.label})")
+def test_parts_make_the_whole(case: Case, teams: list[ProductTeam], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the order of sums; a matrix product of fewer rows may be summed in another order, too."""
+    monkeypatch.setattr(registry, "SMALLEST", 0)
+    kernel = KERNELS[case.kernel]
+    args = case.make(np.random.default_rng(1), np.float32)
+    whole = copied(args)
+    kernel(*whole)
+    found = []
+    for team in teams:
+        parts = copied(args)
+        assert team.share is not None
+        team.share(kernel, *parts)
+        found.append(arrays(kernel, parts))
+    summed = {kernel.arguments[i] for i in kernel.places_of_sums}
+    for name, expected in arrays(kernel, whole).items():
+        if name in kernel.own:
+            continue
+        assert found[1][name].tobytes() == found[2][name].tobytes(), f"{name}: the threads change its bits"
+        if name not in summed and not kernel.own:
+            assert found[0][name].tobytes() == expected.tobytes(), name
+            continue
+        scale = max(1.0, float(np.abs(expected).max(initial=0)))
+        for result in found:
+            np.testing.assert_allclose(result[name], expected, rtol=0, atol=30 * ROUNDING[np.float32] * scale)
+
+
+def test_what_is_small_or_has_few_rows_is_left_whole() -> None:
+    one = np.zeros(1, np.float32)
+    for rows, columns, expected in ((64, 1024, 64), (64, 64, 0), (1, 100_000, 0)):
+        z = np.zeros((rows, columns), np.float32)
+        assert bias_activation.rows((z, z[0], one, 1), 2) == expected
+
+
+def test_a_failing_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiled function that raises in a lane ends the call with an error, not silently."""
+
+    def fails(z, a):  # type: ignore[no-untyped-def]
+        if z[0] > a[0]:
+            raise ValueError
+        z[0] = a[0]
+
+    def reference(z: np.ndarray, a: np.ndarray) -> None:
+        """z, a: (n,)."""
+
+    made = registry.Kernel(
+        "fails", reference, cpu=fails, cuda=None, gpu=None, check=None, updates="z", rows="z", own="", sums=""
+    )
+    with ProductTeam(2, 2) as team:
+        assert team.share is not None
+        team.share(made, np.zeros(10_000, np.float32), np.ones(1, np.float32))
+        with pytest.raises(RuntimeError, match="a part of its rows"):
+            team.share(made, np.full(10_000, 2, np.float32), np.ones(1, np.float32))

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
 from dlkit.algorithms.protocol import Algorithm, Context, Description, NonFinite, Progress, Tree
 from dlkit.algorithms.rows import named
+from dlkit.algorithms.seq2seq_batch import Batch, WordsFed, batch_of
 from dlkit.algorithms.seq2seq_network import Translator
 from dlkit.algorithms.seq2seq_search import in_batches
 from dlkit.autograd import Tape, Variable
@@ -18,7 +19,7 @@ from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows, worthwhile_sh
 from dlkit.ops.word_loss import rows_at_once, word_loss
 from dlkit.readers.pair_batches import PairBatches
 from dlkit.readers.parallel import Corpus, ParallelData, read_parallel
-from dlkit.readers.sentences import BEGIN, END, PAD, Language
+from dlkit.readers.sentences import Language
 from dlkit.training.checkpoint.form import misfit
 
 GPU_CHECK_STEPS = 100
@@ -27,33 +28,6 @@ SUMS = ("loss", "nll", "correct")
 JUDGED_PAIRS, JUDGED_PLACES = 128, 4096
 """Most pairs, and about most source words, that are judged or translated at once: figures must not depend on
 the number of threads, so these do not."""
-
-
-class Batch(NamedTuple):
-    """Some pairs, time first, on the host."""
-
-    source: np.ndarray
-    """(S, B) int64."""
-    lengths: np.ndarray
-    """(B,) int64 words of each source."""
-    before: np.ndarray
-    """(T, B) int64: <s> and the target's words."""
-    labels: np.ndarray
-    """(T, B) int64: the target's words and </s>, -1 for padding."""
-
-    def part(self, rows: slice) -> "Batch":
-        """Some of the pairs."""
-        arrays = (self.source[:, rows], self.lengths[rows], self.before[:, rows], self.labels[:, rows])
-        return Batch(*map(np.ascontiguousarray, arrays))
-
-
-def batch_of(corpus: Corpus, rows: np.ndarray) -> Batch:
-    """The pairs `rows` of a corpus."""
-    target = corpus.target.padded(rows, begin=True, end=True)
-    before, labels = target[:-1].copy(), target[1:].copy()
-    before[before == END] = PAD
-    labels[labels == PAD] = -1
-    return Batch(corpus.source.padded(rows), corpus.source.lengths[rows], before, labels)
 
 
 class PairTraining(Algorithm):
@@ -125,6 +99,8 @@ class PairTraining(Algorithm):
             clip=recipe.optimizer.clip,
             comm=context.comm,
         )
+        team = context.team
+        self._fed = [WordsFed(self.network, context.backend, team.product) for _ in range(team.shards)]
         self.lr = recipe.optimizer.lr
         self.sums = context.backend.zeros((context.team.shards, len(SUMS)), np.float64)
         self.words_seen = 0
@@ -176,7 +152,7 @@ class PairTraining(Algorithm):
         def loss(tape: Tape, shard: int, rows: slice) -> Any:
             part = batch.part(rows)
             if true is not None:
-                part = part._replace(before=self.fed(part, true[:, rows], shard))
+                part = part._replace(before=self._fed[shard](part, true[:, rows]))
             total, measures = self.pair_loss(tape, part, weight, self.recipe.label_smoothing)
             for k, values in enumerate(measures):
                 sums[shard, k] += values.sum(dtype=np.float64)
@@ -206,7 +182,6 @@ class PairTraining(Algorithm):
         loss, *measures = word_loss(tape, h, w, b, labels, weight, smoothing=smoothing)
         return loss, tuple(measures)
 
-    # -- scheduled sampling ---------------------------------------------------------------------------
     def _truths(self, pairs: int, steps: int, position: tuple[int, int]) -> np.ndarray | None:
         """(T, this rank's pairs) bool: whether the decoder is fed the true word before each place."""
         ratio = self.recipe.teacher_forcing
@@ -218,37 +193,6 @@ class PairTraining(Algorithm):
         )
         mine = drawn[shard_rows(pairs, comm.size, comm.rank), :steps]
         return np.ascontiguousarray(mine.T) < ratio
-
-    def fed(self, batch: Batch, true: np.ndarray, shard: int) -> np.ndarray:
-        """(T, B): the words before each place, where `true` is not set those that the decoder would say.
-
-        A word that was said is a constant, through which no gradient passes. So it is enough to let the
-        decoder say it beforehand, word by word and without noise, and then to learn from all places at once.
-        """
-        network, backend = self.network, self.context.backend
-        encoder, *tapes = self._speakers(shard)
-        encoder.begin(training=False)
-        source = network.encode(encoder, batch.source, batch.lengths)
-        before, states = batch.before.copy(), None
-        for t in range(len(before) - 1):
-            tape = tapes[t % 2]
-            tape.begin(training=False)
-            h, states, _ = network.decode(tape, source, before[t : t + 1], states)
-            said = ~true[t + 1] & (batch.before[t + 1] != PAD)
-            if said.any():
-                z = network.logits(tape, h)
-                z[:, : BEGIN + 1] = -np.inf
-                before[t + 1] = np.where(said, backend.to_host(z.argmax(axis=1)), before[t + 1])
-        return before
-
-    def _speakers(self, shard: int) -> list[Tape]:
-        """Tapes of a shard for what is not learnt from: one of the encoder, two of the decoder in turn."""
-        if not hasattr(self, "_spoken"):
-            shards, product = self.context.team.shards, self.context.team.product
-            self._spoken = [
-                [Tape(self.context.backend, product=product) for _ in range(3)] for _ in range(shards)
-            ]
-        return self._spoken[shard]
 
     # -- figures --------------------------------------------------------------------------------------
     def measured(self, corpus: Corpus) -> dict[str, float]:

@@ -61,6 +61,7 @@ class PairLines:
 def read_pairs(name: Name, spec: PairsSpec, on_bad_row: OnBadRow, base: Path | None) -> PairLines:
     """All pairs of one set. Raises DataError with file:line."""
     rules = LineRules(spec.encoding, spec.nfkc, strict=on_bad_row == "error")
+    written: Name
     if isinstance(name, str) and (name == STDIN or spec.source is None):
         found = resolve_path(name, base)
         pairs = _with_tabs(read_lines(found.path, rules), spec, on_bad_row)
@@ -122,17 +123,8 @@ def _with_tabs(lines: Lines, spec: PairsSpec, on_bad_row: OnBadRow) -> PairLines
     tabs = np.append(np.flatnonzero(lines.data == TAB), len(lines.data))
     first = np.searchsorted(tabs, lines.starts)
     found = np.searchsorted(tabs, lines.ends) - first
-    sides = []
-    for column in spec.columns:
-        there = found >= column
-        starts, ends = lines.starts.copy(), lines.starts.copy()
-        if column:
-            starts[there] = tabs[first[there] + column - 1] + 1
-        last = np.minimum(tabs[np.minimum(first + column, len(tabs) - 1)], lines.ends)
-        ends[there] = last[there]
-        ends = np.maximum(starts, ends)
-        sides.append(Lines(lines.name, lines.data, starts, ends))
-    pairs = PairLines(lines.name, *sides)
+    source, target = (_column(lines, column, tabs, first, found) for column in spec.columns)
+    pairs = PairLines(lines.name, source, target)
     for k in sorted(lines.faults):
         pairs.fault(k, lines.faults[k], target=False, on_bad_row=on_bad_row)
     needed = max(spec.columns)
@@ -142,6 +134,18 @@ def _with_tabs(lines: Lines, spec: PairsSpec, on_bad_row: OnBadRow) -> PairLines
             text = f"expected {needed + 1} columns with tabs between them, found {columns}"
             pairs.fault(k, text, target=False, on_bad_row=on_bad_row)
     return pairs
+
+
+def _column(lines: Lines, column: int, tabs: np.ndarray, first: np.ndarray, found: np.ndarray) -> Lines:
+    """One column of lines with tabs; empty where a line has fewer. tabs: places of all of them; first: (n,)
+    number of each line's first tab among them; found: (n,) how many it has."""
+    there = found >= column
+    starts, ends = lines.starts.copy(), lines.starts.copy()
+    if column:
+        starts[there] = tabs[first[there] + column - 1] + 1
+    last = np.minimum(tabs[np.minimum(first + column, len(tabs) - 1)], lines.ends)
+    ends[there] = last[there]
+    return Lines(lines.name, lines.data, starts, np.maximum(starts, ends))
 
 
 def display_name(name: Name) -> str:

@@ -89,9 +89,9 @@ class _Set:
 
     def corpus(self, both: list[Language], rows: np.ndarray, *, references: bool) -> Corpus:
         """Some of the pairs as numbers."""
-        chosen = [taken(spans, rows) for spans in self.spans]
-        encoded = [language.encode(spans) for language, spans in zip(both, chosen, strict=True)]
-        return Corpus(self.pairs.name, *encoded, texts_of(chosen[1]) if references else None)
+        source, target = (taken(spans, rows) for spans in self.spans)
+        words = texts_of(target) if references else None
+        return Corpus(self.pairs.name, both[0].encode(source), both[1].encode(target), words)
 
 
 def _sides(pairs: PairLines) -> tuple[Any, Any]:
@@ -141,7 +141,8 @@ def read_parallel(
         train.corpus(both, left, references=False),
         held.get("valid"),
         held.get("test"),
-        *both,
+        both[0],
+        both[1],
         files=[path for s in sets.values() for path in s.pairs.files],
         resolved={
             part: s.pairs.written for part, s in sets.items() if s.pairs.written != getattr(spec, part)

@@ -9,10 +9,10 @@ import pytest
 
 from dlkit.algorithms import seq2seq_search
 from dlkit.algorithms.seq2seq import Seq2Seq
+from dlkit.algorithms.seq2seq_batch import Batch, WordsFed, batch_of
 from dlkit.algorithms.seq2seq_network import Translator
 from dlkit.algorithms.seq2seq_recipe import TranslatorSpec
 from dlkit.algorithms.seq2seq_search import Search, in_batches, penalty
-from dlkit.algorithms.seq2seq_training import Batch, batch_of
 from dlkit.autograd import Tape
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
@@ -103,10 +103,10 @@ def test_a_decoder_that_is_fed_its_own_words(spec: dict[str, Any]) -> None:
     """Where no true word is fed, what is fed is what a greedy search says, as far as the target goes."""
     made = network(spec, sharp=6.0)
     batch = pairs([[4, 5, 5, 4], [5], [4, 4]])
-    algorithm = training(made)
+    fed = WordsFed(made, BACKEND)
     true = np.ones((5, 3), bool)
-    assert (algorithm.fed(batch, true, 0) == batch.before).all()
-    said = algorithm.fed(batch, ~true, 0)
+    assert (fed(batch, true) == batch.before).all()
+    said = fed(batch, ~true)
     found = Search(made, BACKEND).greedy(SOURCE, LENGTHS)
     for k, (one, length) in enumerate(zip(found, (4, 1, 2), strict=True)):
         wanted = [BEGIN, *one.ids, END][: length + 1]
@@ -114,7 +114,7 @@ def test_a_decoder_that_is_fed_its_own_words(spec: dict[str, Any]) -> None:
         assert (said[length + 1 :, k] == PAD).all()
     mixed = true.copy()
     mixed[1] = False
-    once = algorithm.fed(batch, mixed, 0)
+    once = fed(batch, mixed)
     assert (once[1] == said[1]).all() and (once[2:] == batch.before[2:]).all()
 
 

@@ -79,6 +79,7 @@ class NetworkLearner(Learner):
         made: Any = ALGORITHMS[self.recipe.command](self.recipe, context)
         made._take(self.data.schema, self.data.preprocess)
         made.data = self.data
+        made.start = None  # fresh weights in every round, never those of an earlier run
         return made
 
     @property

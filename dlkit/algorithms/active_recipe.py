@@ -18,7 +18,17 @@ from dlkit.recipe.tagged import Named
 LEARNERS = Named("learner", default="train-mlp")
 ALGORITHMS: dict[str, type[Algorithm]] = {one.command: one for one in (TrainMLP, TrainCNN, BayesNB)}
 NETWORKS = (TrainMLP.command, TrainCNN.command)
-OURS = {*TrainingRecipe.model_fields, "data", "task", "noise", "mc_samples", "band", "positive", "threshold"}
+OURS = {
+    *TrainingRecipe.model_fields,
+    "data",
+    "task",
+    "noise",
+    "mc_samples",
+    "band",
+    "positive",
+    "threshold",
+    "start",
+}
 """Keys of a learner's own recipe that active decides, or that mean nothing to it."""
 
 

@@ -77,8 +77,8 @@ def draw(text: str, columns: tuple[Column, ...], over: str = "epoch") -> bytes |
                 axes.plot(x, y, style, color=colour, lw=1.2)
                 if f"{name}_sd" in bands:
                     sd = [row.get(f"{name}_sd", 0.0) for row in points if name in row]
-                    edges = [[a + sign * b for a, b in zip(y, sd, strict=True)] for sign in (-1, 1)]
-                    axes.fill_between(x, *edges, color=colour, alpha=0.15, lw=0)
+                    low, high = ([a + k * b for a, b in zip(y, sd, strict=True)] for k in (-1, 1))
+                    axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         unit = units[names[0]]
         axes.set(xlabel=_measure(over), ylabel=measure if unit == "1" else f"{measure} ({unit})")
     lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]

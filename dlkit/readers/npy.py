@@ -46,6 +46,8 @@ def _npy_header(data: bytes, name: str) -> tuple[np.dtype, tuple[int, ...], bool
     """Type, shape, Fortran order and offset of the data."""
     if not data.startswith(NPY_MAGIC) or len(data) < 12:
         raise DataError("not an .npy file", where=name)
+    if data[6] not in (1, 2, 3) or data[7] != 0:
+        raise DataError(f"an .npy file of version {data[6]}.{data[7]}; 1.0 to 3.0 are read", where=name)
     width = 2 if data[6] == 1 else 4
     start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
     if start > min(len(data), _MOST_HEADER):

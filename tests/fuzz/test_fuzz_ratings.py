@@ -7,6 +7,7 @@ code 1, one line and its place.
 """
 
 import csv
+import io
 import math
 import re
 from pathlib import Path
@@ -132,7 +133,7 @@ def test_spoilt_pairs_to_predict(trained: Path, data: bytes) -> None:
         assert all(error.startswith(f"error: {path}:") for error in answered.errors), answered
         return
     assert rows is not None, answered
-    answers = list(csv.DictReader(answered.stdout.splitlines()))
+    answers = list(csv.DictReader(io.StringIO(answered.stdout, newline="")))
     user, item, _ = named_columns(rows[0])
     assert [[one["user"], one["item"]] for one in answers] == [[row[user], row[item]] for row in rows[1:]]
     assert all(0 <= float(one["rating"]) <= 4 for one in answers)

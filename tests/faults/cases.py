@@ -69,7 +69,7 @@ CASES = [
         asks=[["inspect"], ["recommend", "User 4"], ["similar", "Movie 1"]],
     ),
     Case(
-        ["bandit", "data/golf.csv", "--runs", "3", "--steps", "200", "--epochs", "40", "--set", "logs=1"],
+        ["bandit", "data/golf.csv", "--runs", "2", "--steps", "150", "--epochs", "40", "--set", "logs=1"],
         asks=[["inspect"], ["predict", "data/golf.csv"]],
     ),
     Case(

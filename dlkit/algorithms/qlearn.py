@@ -26,9 +26,6 @@ from dlkit.algorithms.qlearn_worlds import Opened, open_world
 from dlkit.errors import DataError, UsageError
 from dlkit.training.metrics import Column
 
-EXACT_WORK = 500_000_000
-"""Outcomes that the exact figures of an epoch may look at where the recipe leaves it open: about a second."""
-
 
 class QLearn(AskedWorld):
     """Episodes of all agents, and what their policies are worth."""
@@ -99,23 +96,11 @@ class QLearn(AskedWorld):
         self.agents = self._made_agents()
         self.pick = 0
         self.best: Optimum | None = None
-        if self._exact() and not self.context.describes_only:
+        if self.exact_figures() and not self.context.describes_only:
             self.best = optimum(self.world, self.recipe.discount, self.horizon)
         self.history: dict[str, np.ndarray] = {
             name: np.zeros((0, self.agents.count)) for name in ("train", "greedy")
         }
-
-    def _exact(self) -> bool:
-        """Whether each epoch ends with exact figures."""
-        table, wanted = self.world.table, self.recipe.exact
-        if table is None:
-            return False
-        if wanted != "auto":
-            return bool(wanted)
-        work = self.recipe.agents * len(table.following) // max(self.world.size[1], 1) * 4 * self.horizon
-        if work > EXACT_WORK:
-            self.context.log("so large a world has no exact figures each epoch; exact: true computes them")
-        return work <= EXACT_WORK
 
     def describe(self) -> Description:
         recipe = self.recipe

@@ -21,6 +21,8 @@ from dlkit.readers.paths import resolve_path
 from dlkit.readers.table import Rows, Table, number_text, read_table
 from dlkit.recipe.suggest import closest
 
+EXACT_WORK = 500_000_000
+"""Outcomes that the exact figures of an epoch may look at where the recipe leaves it open: about a second."""
 EPISODES = 1000
 """That `evaluate` plays where nothing is said."""
 STATE, ROW, COLUMN = "state", "row", "column"
@@ -71,8 +73,20 @@ class AskedWorld(Algorithm):
 
     @cached_property
     def optimum(self) -> Optimum | None:
-        """The exact answer, where the world has a table of outcomes."""
-        return None if self.world.table is None else optimum(self.world, self.recipe.discount, self.horizon)
+        """The exact answer, where there is one."""
+        return optimum(self.world, self.recipe.discount, self.horizon) if self.exact_figures() else None
+
+    def exact_figures(self) -> bool:
+        """Whether there are exact figures: the recipe says so, or the world is small enough."""
+        table, wanted = self.world.table, self.recipe.exact
+        if table is None:
+            return False
+        if wanted != "auto":
+            return bool(wanted)
+        work = self.recipe.agents * len(table.following) // max(self.world.size[1], 1) * 4 * self.horizon
+        if work > EXACT_WORK:
+            self.context.log("so large a world is given no exact figures; exact: true computes them")
+        return work <= EXACT_WORK
 
     # -- predict ----------------------------------------------------------------------------------
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
@@ -132,7 +146,7 @@ class AskedWorld(Algorithm):
             "test_length": float(played.lengths.mean()),
             "test_success": float((played.endings == GOAL).mean()),
         }
-        if self.world.table is not None and self.optimum is not None:
+        if self.optimum is not None:
             exact = judged(self.world, self.policy[None], self.recipe.discount, self.horizon)
             figures |= {f"exact_{name}": float(values[0]) for name, values in exact.items()}
             figures["optimal_return"] = self.optimum.total

@@ -16,6 +16,8 @@ from dlkit.readers import grids
 from dlkit.recipe.schema import TextFault
 
 FOUR = {"left": (0, -1), "down": (1, 0), "right": (0, 1), "up": (-1, 0)}
+LONGEST = 10_000
+"""Most steps of an episode that a map sets by itself: four for each cell, but no more than these."""
 EIGHT = {
     "left": (0, -1), "down-left": (1, -1), "down": (1, 0), "down-right": (1, 1), "right": (0, 1),
     "up-right": (-1, 1), "up": (-1, 0), "up-left": (-1, -1),
@@ -109,7 +111,7 @@ def build(grid: Grid) -> World:
         table=table_of(pairs, len(order)),
         starts=starts,
         start_probabilities=np.full(len(starts), 1 / len(starts)),
-        horizon=grid.horizon or max(100, 4 * n),
+        horizon=grid.horizon or min(max(100, 4 * n), LONGEST),
         factors=np.array(cells, np.int64),
         layout=Layout(
             rows,

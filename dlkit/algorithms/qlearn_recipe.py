@@ -213,7 +213,7 @@ class QLearnRecipe(TrainingRecipe):
         description="gamma: what a reward is worth one step later.",
         json_schema_extra={"aka": ["gamma"]},
     )
-    horizon: int | Literal["auto"] = Field(
+    horizon: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["auto"] = Field(
         "auto", description="Most steps of an episode.", json_schema_extra={"aka": ["max_steps"]}
     )
     method: Literal["q_learning", "sarsa", "expected_sarsa", "double_q", "value_iteration"] = Field(

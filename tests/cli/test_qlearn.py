@@ -265,6 +265,7 @@ def test_a_network_learns_a_small_world(tmp_path: Path) -> None:
         ("map: |\n  S..\n  .G\n", ["3:5: map: expected 3 cells as in the first row, found 2"]),
         ("map: |\n  S..\n", ["2:3: map: nothing to learn"]),
         ("map: |\n  S.G\nwind: [1, 2]\n", ["2:3: map: the map has 3 columns, wind has 2 numbers"]),
+        ("map: |\n  S.G\nhorizon: 0\n", ["3:10: horizon: "]),
         ("map: |\n  S.G\nslip: 1.5\n", ["3:7: slip: must be at most 1"]),
         ("map: |\n  S.G\ncells: {S: 1}\n", ["3:8: cells: S is start already"]),
         ("map: |\n  S?G\n  S.!\n", ['2:4: map: unknown symbol "?"', '3:5: map: unknown symbol "!"']),

@@ -30,6 +30,11 @@ class LabelledRecipe(TrainingRecipe):
     )
     activation: ActivationName = Field("relu", description="Activation of layers that name none.")
     init: InitSpec = Field(HeSpec(), description="Initial weights of layers that name none.")
+    start: str | None = Field(
+        None,
+        description="Weights to begin with: an .npz file as dlkit export writes it, or a run.",
+        json_schema_extra={"aka": ["weights", "pretrained", "init_from"]},
+    )
     optimizer: OptimizerSpec = Field(AdamSpec(), description="How the weights are updated.")
     epochs: int = Field(
         20, ge=1, description="Passes over the training rows.", json_schema_extra={"aka": ["iterations"]}

@@ -5,11 +5,12 @@ and how layers become a network; what an epoch does is in minibatch.py, what a t
 in asked.py.
 """
 
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dlkit.algorithms import mc_dropout
+from dlkit.algorithms import first_weights, mc_dropout
 from dlkit.algorithms.asked import AskedNetwork
 from dlkit.algorithms.minibatch import MinibatchTraining
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise
@@ -17,6 +18,7 @@ from dlkit.algorithms.protocol import Context, Tree
 from dlkit.algorithms.rows import Rows, named
 from dlkit.autograd import Tape, Variable
 from dlkit.readers.labels import TaskChoice
+from dlkit.readers.paths import Found, find_file_or_folder
 from dlkit.training.checkpoint.form import misfit
 from dlkit.training.metrics import Column
 
@@ -33,10 +35,32 @@ class Supervised(AskedNetwork, MinibatchTraining):
         ),
     )
 
+    start: Found | None = None
+    """Weights to begin with."""
+
     # -- data -------------------------------------------------------------------------------------
     @property
     def _task(self) -> TaskChoice:
         return self.recipe.task
+
+    def read_data(self) -> None:
+        super().read_data()
+        start = self.recipe.start
+        self.start = find_file_or_folder(start, self.context.base) if start else None
+
+    def build(self) -> None:
+        super().build()
+        if self.start is not None:
+            described = self.context.describes_only
+            first_weights.take(self.model, self.start.path, self.context.log, only_check=described)
+
+    def inputs(self) -> list[Path]:
+        more = [first_weights.file_of(self.start.path)] if self.start is not None else []
+        return [*super().inputs(), *more]
+
+    def resolved_recipe(self) -> Any:
+        recipe = super().resolved_recipe()
+        return recipe if self.start is None else recipe.model_copy(update={"start": self.start.written})
 
     # -- loss -------------------------------------------------------------------------------------
     @property

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlkit.errors import UserError
-
 
 class Trifle(NamedTuple):
     """command; recipes, each run on data.csv; write: its lines."""
@@ -96,15 +94,16 @@ TRIFLES: dict[str, Trifle] = {
 
 def train(name: str, folder: Path) -> None:
     """Run the command's recipes in `folder`. Raises UserError where one does not end well."""
-    from dlkit.cli import main
+    from dlkit.recipe.document import load_document
+    from dlkit.recipe.resolve import resolve
+    from dlkit.training.driver import algorithm_of, run
+    from dlkit.training.options import RunOptions
 
-    one = TRIFLES[name]
+    one, algorithm = TRIFLES[name], algorithm_of(name, name)
     (folder / "data.csv").write_text("\n".join(one.write(np.random.default_rng(1))) + "\n", encoding="utf-8")
-    for k, recipe in enumerate(one.recipes):
+    for k, text in enumerate(one.recipes):
         path = folder / f"recipe-{k}.yaml"
-        path.write_text(f"command: {name}\n{recipe}", encoding="utf-8")
-        told = io.StringIO()
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-            code = main([name, str(path), "-q", "-o", str(folder / f"run-{k}")])
-        if code:
-            raise UserError(f"{name} does not run: {' '.join(told.getvalue().split())}")
+        path.write_text(f"command: {name}\n{text}", encoding="utf-8")
+        recipe = resolve(algorithm.Recipe, load_document(str(path)))
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            run(algorithm, recipe, RunOptions(folder / f"run-{k}", quiet=True, recipe_path=path))

@@ -1,4 +1,4 @@
-"""Members side by side: a column NAME_sd is a band of NAME, and another column than the epoch may run along."""
+"""Members side by side: a column NAME_sd is a band of NAME; another column than the epoch may run along."""
 
 import io
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
-from dlkit.kernels.exponential import exponential, exponential_minus_one
+from dlkit.kernels.gates import clear_row, copy_row, sigmoid_row, sum_row, tanh_row, total_row
 from dlkit.kernels.lstm import check_mask, sigmoid_of
 from dlkit.kernels.registry import kernel
 
@@ -36,27 +36,32 @@ def gru_step_reference(g: Any, u: Any, b: Any, bq: Any, mask: Any, h0: Any, a: A
         h[mask == 0] = h0[mask == 0]
 
 
+def candidate_row(x, b, r, u, bq, q, k):
+    """q = u + bq; k = tanh(x + b + r q)."""
+    for j in range(q.size):
+        q[j] = u[j] + bq[j]
+    for j in range(k.size):
+        k[j] = x[j] + b[j] + r[j] * q[j]
+    tanh_row(k)
+
+
+def mixed_row(k, z, old, new):
+    """h = k + z (h0 - k)."""
+    for j in range(new.size):
+        new[j] = k[j] + z[j] * (old[j] - k[j])
+
+
 def _gru_step_cpu(g, u, b, bq, mask, h0, a, h):
     m = bq.size
-    one, two, zero = b.dtype.type(1), b.dtype.type(2), b.dtype.type(0)
     for i in range(g.shape[0]):
         x, y, row = g[i], u[i], a[i]
-        for j in range(2 * m):
-            row[m + j] = one / (one + exponential(-(x[m + j] + y[j] + b[m + j])))
-        k, r, z, q = row[:m], row[m : 2 * m], row[2 * m : 3 * m], row[3 * m :]
-        for j in range(m):
-            q[j] = y[2 * m + j] + bq[j]
-            s = x[j] + b[j] + r[j] * q[j]
-            t = exponential_minus_one(-two * abs(s))
-            t = t / (t + two)
-            k[j] = t if s < zero else -t
-        old, new = h0[i], h[i]
+        total_row(x[m:], y[: 2 * m], b[m:], row[m : 3 * m])
+        sigmoid_row(row[m : 3 * m])
+        candidate_row(x[:m], b[:m], row[m : 2 * m], y[2 * m :], bq, row[3 * m :], row[:m])
         if mask.size and mask[i] == 0:
-            for j in range(m):
-                new[j] = old[j]
+            copy_row(h0[i], h[i])
         else:
-            for j in range(m):
-                new[j] = k[j] + z[j] * (old[j] - k[j])
+            mixed_row(row[:m], row[2 * m : 3 * m], h0[i], h[i])
 
 
 # -- backward -----------------------------------------------------------------------------------
@@ -74,28 +79,36 @@ def gru_step_backward_reference(a: Any, mask: Any, h0: Any, dy: Any, dp: Any, ca
     carry[...] = np.where(live, d * z, d)
 
 
+def update_gate_row(k, z, old, d):
+    """k, z: the parts before, the gradients of theirs after; d: what arrives at h before, at h0 after."""
+    one = k.dtype.type(1)
+    for j in range(k.size):
+        dk = d[j] * (one - z[j]) * (one - k[j] * k[j])
+        dz = d[j] * (old[j] - k[j]) * z[j] * (one - z[j])
+        d[j] *= z[j]
+        k[j] = dk
+        z[j] = dz
+
+
+def reset_gate_row(dk, r, q):
+    """r, q: the parts before, the gradients of theirs after."""
+    one = r.dtype.type(1)
+    for j in range(r.size):
+        dq = dk[j] * r[j]
+        r[j] = dq * q[j] * (one - r[j])
+        q[j] = dq
+
+
 def _gru_step_backward_cpu(a, mask, h0, dy, dp, carry):
     m = h0.shape[1]
-    one, zero = h0.dtype.type(1), h0.dtype.type(0)
     for i in range(a.shape[0]):
         row = a[i]
-        k, r, z, q = row[:m], row[m : 2 * m], row[2 * m : 3 * m], row[3 * m :]
-        above, later, past, old = dy[i], dp[i], carry[i], h0[i]
+        sum_row(dy[i], dp[i], carry[i])
         if mask.size and mask[i] == 0:
-            for j in range(m):
-                past[j] += above[j] + later[j]
-            for j in range(4 * m):
-                row[j] = zero
+            clear_row(row)
         else:
-            for j in range(m):
-                d = above[j] + later[j] + past[j]
-                past[j] = d * z[j]
-                dk = d * (one - z[j]) * (one - k[j] * k[j])
-                z[j] = d * (old[j] - k[j]) * z[j] * (one - z[j])
-                k[j] = dk
-                dq = dk * r[j]
-                r[j] = dq * q[j] * (one - r[j])
-                q[j] = dq
+            update_gate_row(row[:m], row[2 * m : 3 * m], h0[i], carry[i])
+            reset_gate_row(row[:m], row[m : 2 * m], row[3 * m :])
 
 
 CUDA = r"""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
-from dlkit.kernels.exponential import exponential, exponential_minus_one
+from dlkit.kernels.gates import clear_row, copy_row, sigmoid_row, sum_row, tanh_row
 from dlkit.kernels.registry import kernel
 
 
@@ -38,32 +38,34 @@ def lstm_step_reference(g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: 
         c[mask == 0], h[mask == 0] = c0[mask == 0], h0[mask == 0]
 
 
+def cell_row(i, f, k, old, new):
+    """c = f c0 + i k."""
+    for j in range(new.size):
+        new[j] = f[j] * old[j] + i[j] * k[j]
+
+
+def output_row(o, c, h):
+    """h = o tanh c."""
+    copy_row(c, h)
+    tanh_row(h)
+    for j in range(h.size):
+        h[j] *= o[j]
+
+
 def _lstm_step_cpu(g, u, b, mask, c0, h0, c, h):
     m = b.size // 4
-    one, two, zero = b.dtype.type(1), b.dtype.type(2), b.dtype.type(0)
     for r in range(g.shape[0]):
-        row, add = g[r], u[r]
-        for j in range(2 * m):
-            row[j] = one / (one + exponential(-(row[j] + add[j] + b[j])))
-        for j in range(2 * m, 3 * m):
-            z = row[j] + add[j] + b[j]
-            t = exponential_minus_one(-two * abs(z))
-            t = t / (t + two)
-            row[j] = t if z < zero else -t
-        for j in range(3 * m, 4 * m):
-            row[j] = one / (one + exponential(-(row[j] + add[j] + b[j])))
-        i, f, k, o = row[:m], row[m : 2 * m], row[2 * m : 3 * m], row[3 * m :]
-        old, new, out = c0[r], c[r], h[r]
+        row = g[r]
+        sum_row(u[r], b, row)
+        sigmoid_row(row[: 2 * m])
+        tanh_row(row[2 * m : 3 * m])
+        sigmoid_row(row[3 * m :])
         if mask.size and mask[r] == 0:
-            for j in range(m):
-                new[j], out[j] = old[j], h0[r, j]
+            copy_row(c0[r], c[r])
+            copy_row(h0[r], h[r])
         else:
-            for j in range(m):
-                s = f[j] * old[j] + i[j] * k[j]
-                new[j] = s
-                t = exponential_minus_one(-two * abs(s))
-                t = t / (t + two)
-                out[j] = o[j] * (t if s < zero else -t)
+            cell_row(row[:m], row[m : 2 * m], row[2 * m : 3 * m], c0[r], c[r])
+            output_row(row[3 * m :], c[r], h[r])
 
 
 # -- backward -----------------------------------------------------------------------------------
@@ -85,33 +87,47 @@ def lstm_step_backward_reference(
     carry[...] = np.where(live, 0, d)
 
 
+def output_gate_row(o, d, t, e):
+    """e += d o (1 - t^2), what arrives at c; o: the gate before, the gradient of its z after."""
+    one = o.dtype.type(1)
+    for j in range(o.size):
+        e[j] += d[j] * o[j] * (one - t[j] * t[j])
+        o[j] = d[j] * t[j] * o[j] * (one - o[j])
+
+
+def input_gates_row(i, k, e):
+    """i, k: the gates before, the gradients of their z after."""
+    one = i.dtype.type(1)
+    for j in range(i.size):
+        di = e[j] * k[j] * i[j] * (one - i[j])
+        k[j] = e[j] * i[j] * (one - k[j] * k[j])
+        i[j] = di
+
+
+def forget_gate_row(f, old, e):
+    """f: the gate before, the gradient of its z after; e: what arrives at c before, at c0 after."""
+    one = f.dtype.type(1)
+    for j in range(f.size):
+        df = e[j] * old[j] * f[j] * (one - f[j])
+        e[j] *= f[j]
+        f[j] = df
+
+
 def _lstm_step_backward_cpu(g, mask, c0, c, dy, dp, carry, dc):
     m = c.shape[1]
-    real = c.dtype.type
-    one, two, zero = real(1), real(2), real(0)
+    t = np.empty(m, c.dtype)
     for r in range(g.shape[0]):
         row = g[r]
-        i, f, k, o = row[:m], row[m : 2 * m], row[2 * m : 3 * m], row[3 * m :]
-        above, later, past, dcell, old, new = dy[r], dp[r], carry[r], dc[r], c0[r], c[r]
+        sum_row(dy[r], dp[r], carry[r])
         if mask.size and mask[r] == 0:
-            for j in range(m):
-                past[j] += above[j] + later[j]
-            for j in range(4 * m):
-                row[j] = zero
+            clear_row(row)
         else:
-            for j in range(m):
-                d = above[j] + later[j] + past[j]
-                past[j] = zero
-                t = exponential_minus_one(-two * abs(new[j]))
-                t = t / (t + two)
-                t = t if new[j] < zero else -t
-                e = dcell[j] + d * o[j] * (one - t * t)
-                dcell[j] = e * f[j]
-                de, df, dk = e * k[j] * i[j], e * old[j] * f[j], e * i[j]
-                o[j] = d * t * o[j] * (one - o[j])
-                i[j] = de * (one - i[j])
-                f[j] = df * (one - f[j])
-                k[j] = dk * (one - k[j] * k[j])
+            copy_row(c[r], t)
+            tanh_row(t)
+            output_gate_row(row[3 * m :], carry[r], t, dc[r])
+            input_gates_row(row[:m], row[2 * m : 3 * m], dc[r])
+            forget_gate_row(row[m : 2 * m], c0[r], dc[r])
+            clear_row(carry[r])
 
 
 CUDA = r"""

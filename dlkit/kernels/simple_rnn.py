@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
-from dlkit.kernels.exponential import exponential_minus_one
+from dlkit.kernels.gates import clear_row, copy_row, sum_row, tanh_row, total_row
 from dlkit.kernels.lstm import check_mask
 from dlkit.kernels.registry import kernel
 
@@ -26,18 +26,12 @@ def tanh_step_reference(g: Any, u: Any, b: Any, mask: Any, h0: Any, h: Any) -> N
 
 
 def _tanh_step_cpu(g, u, b, mask, h0, h):
-    two, zero = b.dtype.type(2), b.dtype.type(0)
-    for i in range(g.shape[0]):
-        x, y, old, new = g[i], u[i], h0[i], h[i]
+    for i in range(h.shape[0]):
         if mask.size and mask[i] == 0:
-            for j in range(b.size):
-                new[j] = old[j]
+            copy_row(h0[i], h[i])
         else:
-            for j in range(b.size):
-                s = x[j] + y[j] + b[j]
-                t = exponential_minus_one(-two * abs(s))
-                t = t / (t + two)
-                new[j] = t if s < zero else -t
+            total_row(g[i], u[i], b, h[i])
+            tanh_row(h[i])
 
 
 def tanh_step_backward_reference(h: Any, mask: Any, dy: Any, dp: Any, carry: Any, dz: Any) -> None:
@@ -50,18 +44,21 @@ def tanh_step_backward_reference(h: Any, mask: Any, dy: Any, dp: Any, carry: Any
     carry[...] = np.where(live, 0, d)
 
 
+def slope_row(h, d, dz):
+    """dz = d (1 - h^2)."""
+    one = h.dtype.type(1)
+    for j in range(h.size):
+        dz[j] = d[j] * (one - h[j] * h[j])
+
+
 def _tanh_step_backward_cpu(h, mask, dy, dp, carry, dz):
-    one, zero = h.dtype.type(1), h.dtype.type(0)
     for i in range(h.shape[0]):
-        new, above, later, past, out = h[i], dy[i], dp[i], carry[i], dz[i]
+        sum_row(dy[i], dp[i], carry[i])
         if mask.size and mask[i] == 0:
-            for j in range(new.size):
-                past[j] += above[j] + later[j]
-                out[j] = zero
+            clear_row(dz[i])
         else:
-            for j in range(new.size):
-                out[j] = (above[j] + later[j] + past[j]) * (one - new[j] * new[j])
-                past[j] = zero
+            slope_row(h[i], carry[i], dz[i])
+            clear_row(carry[i])
 
 
 CUDA = r"""

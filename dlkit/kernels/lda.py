@@ -115,7 +115,7 @@ def _lda_sample_cpu(
     phi, sums = np.empty(topics, alpha.dtype), np.empty(topics, alpha.dtype)
     row, n = np.empty(topics, np.int32), totals.copy()
     smooth, base = real(beta), real(word_topics.shape[0] * beta)
-    one, first, last = np.uint64(1), np.uint64(leaves), np.uint64(topics - 1)
+    first, last = np.uint64(leaves), np.uint64(topics - 1)
     for i in range(words.size):
         w = np.uint64(words[i])
         for k in range(topics):
@@ -147,29 +147,11 @@ def _lda_sample_cpu(
             else:
                 new = _descend(tree, first, x - total, old, taken)
                 new = min(new, last)
-                found = size
-                if new != old:
-                    for j in range(size):
-                        if np.uint64(listed[start + j, 0]) == new:
-                            found = np.uint64(j)
+                found = _place_of(listed, start, size, new)
             if new == old:
                 phi[old] = with_token
                 continue
-            if found < size:
-                listed[start + found, 1] += np.int32(1)
-                listed[start + place, 1] -= np.int32(1)
-                if listed[start + place, 1] == 0:
-                    size -= one
-                    listed[start + place, 0] = listed[start + size, 0]
-                    listed[start + place, 1] = listed[start + size, 1]
-            elif listed[start + place, 1] == 1:
-                listed[start + place, 0] = np.int32(new)
-            else:
-                listed[start + place, 1] -= np.int32(1)
-                listed[start + size, 0] = np.int32(new)
-                listed[start + size, 1] = np.int32(1)
-                size += one
-            sizes[d] = np.int32(size)
+            sizes[d] = _list_anew(listed, start, size, place, found, new)
             z[t] = np.int32(new)
             row[old] -= np.int32(1)
             n[old] -= 1
@@ -180,6 +162,34 @@ def _lda_sample_cpu(
             _replant(tree, first + new, alpha[new] * phi[new])
         for k in range(topics):
             changes[i, k] = row[k] - word_topics[w, k]
+
+
+def _place_of(listed, start, size, topic):
+    """Where a document lists a topic; `size`: nowhere."""
+    found = size
+    for j in range(size):
+        if np.uint64(listed[start + j, 0]) == topic:
+            found = np.uint64(j)
+    return found
+
+
+def _list_anew(listed, start, size, place, found, new):
+    """A token less at `place` of a document's list, one more for `new`, at `found` or behind the list."""
+    if found < size:
+        listed[start + found, 1] += np.int32(1)
+        listed[start + place, 1] -= np.int32(1)
+        if listed[start + place, 1] == 0:
+            size -= np.uint64(1)
+            listed[start + place, 0] = listed[start + size, 0]
+            listed[start + place, 1] = listed[start + size, 1]
+    elif listed[start + place, 1] == 1:
+        listed[start + place, 0] = np.int32(new)
+    else:
+        listed[start + place, 1] -= np.int32(1)
+        listed[start + size, 0] = np.int32(new)
+        listed[start + size, 1] = np.int32(1)
+        size += np.uint64(1)
+    return np.int32(size)
 
 
 def _descend(tree, first, x, old, taken):

@@ -83,6 +83,7 @@ class Documents:
     lines: np.ndarray | None
     """(D,) line of each document; None where each is a file, or several lines."""
     files: list[str] | None = None
+    """Path of each document in its folder."""
     labels: list[str] | None = None
     """Label of each document."""
     skipped: int = 0
@@ -203,7 +204,9 @@ class DocumentReader:
         if source.labelled:
             names = source.classes
             labels = [names[code] for code in chunk.labels.tolist()]
-        return Documents(source.name, words, ends, chunk.lines, chunk.files, labels)
+        inside = f"{source.path}/"
+        files = None if chunk.files is None else [file.removeprefix(inside) for file in chunk.files]
+        return Documents(source.name, words, ends, chunk.lines, files, labels)
 
     # -- counts -----------------------------------------------------------------------------------
     def _counted(self, file: Rereadable, form: Any, grow: bool) -> Documents:

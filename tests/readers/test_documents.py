@@ -160,7 +160,7 @@ def test_labels_and_lines_and_folders(tmp_path: Path) -> None:
         (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "folder" / name).write_text("one two", encoding="utf-8")
     found = reader({"labelled": True}).read(tmp_path / "folder")
-    assert found.labels == ["a", "b"] and [Path(name).name for name in found.names] == ["1", "2"]
+    assert found.labels == ["a", "b"] and found.names == ["a/1", "b/2"]
 
 
 def test_a_part_of_the_documents_without_some_words(tmp_path: Path) -> None:

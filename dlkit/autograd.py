@@ -78,19 +78,6 @@ class OpContext:
         """out = a b, two-dimensional; shared out among threads where the step cuts its products."""
         return self.tape.product(a, b, out=out)
 
-    def in_parts(self, n: int, work: Callable[[int, slice], None]) -> int:
-        """work(part, rows) for contiguous parts of n rows, each on a thread of its own where the step cuts
-        its products, else work(0, all rows). Returns the number of parts, which depends on no thread.
-        """
-        hands = self.tape.hands
-        parts = 1 if hands is None else max(min(hands.shards, n), 1)
-        if parts == 1:
-            work(0, slice(0, n))
-            return 1
-        ends = [n * s // parts for s in range(parts + 1)]
-        hands.map(lambda s: work(s, slice(ends[s], ends[s + 1])) if s < parts else None)
-        return parts
-
     def run(self, kernel: Any, *args: Any) -> None:
         """kernel(*args); its rows are shared out among threads where the step does that."""
         self.tape.share(kernel, *args)
@@ -175,7 +162,6 @@ class Tape:
     all_sum: array -> its sum over all shards, in shard order, called by every shard alike.
     shard: number of the shard; what exists once (running statistics) is written by shard 0.
     product: product(a, b, out=...) for the matrix products; None: the backend's own.
-    hands: the team that shares the work of this one tape where a step cuts its products; None: nobody.
     share: share(kernel, *args) for kernels, whose rows are shared out in `parts`; None: they are called.
 
     After `backward`, row_parts has the gradients of parameters by rows: path -> pieces in the order of the
@@ -194,12 +180,10 @@ class Tape:
         rows: int | None = None,
         shard: int = 0,
         product: Callable[..., Array] | None = None,
-        hands: Any = None,
         share: Callable[..., None] | None = None,
         parts: int = 1,
     ) -> None:
         self.backend = backend
-        self.hands = hands
         self.product: Callable[..., Array] = product or backend.xp.matmul
         self.share: Callable[..., None] = share or _call
         self.parts = parts

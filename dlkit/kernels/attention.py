@@ -149,9 +149,9 @@ def _check_masked_softmax_backward(a: Any, da: Any, ds: Any) -> None:
 
 masked_softmax = kernel(
     "masked_softmax", masked_softmax_reference, cpu=_masked_softmax_cpu, cuda=CUDA, gpu=_masked_softmax_gpu,
-    check=_check_masked_softmax, updates="a",
+    check=_check_masked_softmax, updates="a", rows="s lengths a",
 )  # fmt: skip
 masked_softmax_backward = kernel(
     "masked_softmax_backward", masked_softmax_backward_reference, cpu=_masked_softmax_backward_cpu, cuda=CUDA,
-    gpu=_masked_softmax_backward_gpu, check=_check_masked_softmax_backward, updates="ds",
+    gpu=_masked_softmax_backward_gpu, check=_check_masked_softmax_backward, updates="ds", rows="a da ds",
 )  # fmt: skip

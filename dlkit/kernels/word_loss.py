@@ -24,9 +24,9 @@ def word_loss_reference(
     z: Any, b: Any, labels: Any, smoothing: float, weight: float, db: Any, loss: Any, nll: Any, correct: Any
 ) -> None:
     """z: (n, k) logits without bias, k >= 1; becomes weight times the gradient of each row's loss, 0 where
-    the label is PADDING. b: (k,) bias. labels: (n,) int64 in [-1, k). db: (k,), to which the sum of the rows'
-    gradients is added. loss: (n,) smoothed and nll: (n,) -ln p_label, not weighted, 0 for padding.
-    correct: (n,) uint8, 1 where the first largest logit is the label's."""
+    the label is PADDING. b: (k,) bias. labels: (n,) int64 in [-1, k). db: (k,) the sum of these gradients.
+    loss: (n,) smoothed and nll: (n,) -ln p_label, not weighted, 0 for padding. correct: (n,) uint8, 1 where
+    the first largest logit is the label's."""
     k = z.shape[1]
     rows = np.flatnonzero(labels >= 0)
     y, given = labels[rows], z[rows] + b
@@ -43,7 +43,7 @@ def word_loss_reference(
     p = e / total[:, None] - smoothing / k
     p[at] -= 1 - smoothing
     z[rows] = weight * p
-    db += z.sum(0)
+    db[...] = z.sum(0)
 
 
 def _word_loss_cpu(z, b, labels, smoothing, weight, db, loss, nll, correct):
@@ -51,6 +51,8 @@ def _word_loss_cpu(z, b, labels, smoothing, weight, db, loss, nll, correct):
     zero, w, share = real(0), real(weight), real(smoothing)
     k = z.shape[1]
     even = w * share / real(k)
+    for j in range(k):
+        db[j] = zero
     for i in range(z.shape[0]):
         row, label = z[i], labels[i]
         if label < 0:
@@ -161,7 +163,7 @@ extern "C" __global__ void word_loss_bias(const real* z, real* db, long long row
   GRID_STRIDE(j, k) {
     real sum = 0;
     for (long long i = 0; i < rows; i++) sum += z[i * k + j];
-    db[j] += sum;
+    db[j] = sum;
   }
 }
 """
@@ -196,5 +198,5 @@ def _check_word_loss(
 
 word_loss = kernel(
     "word_loss", word_loss_reference, cpu=_word_loss_cpu, cuda=CUDA, gpu=_word_loss_gpu,
-    check=_check_word_loss, updates="z db loss nll correct",
+    check=_check_word_loss, updates="z db loss nll correct", rows="z labels loss nll correct", sums="db",
 )  # fmt: skip

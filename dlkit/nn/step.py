@@ -104,7 +104,6 @@ class GradientStep:
                 product=team.product,
                 share=team.share,
                 parts=team.parts,
-                hands=team.hands if team.product else None,
             )
             for s, g in enumerate(self.gradients)
         ]

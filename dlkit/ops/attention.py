@@ -94,7 +94,7 @@ class MaskedSoftmax(Op):
     def forward(ctx: OpContext, s: Array, *, lengths: Array) -> Array:
         s = ctx.contiguous(s)
         a = ctx.empty(s.shape, s.dtype)
-        softmax_kernel(s, lengths, a)
+        ctx.run(softmax_kernel, s, lengths, a)
         ctx.save(a)
         return a
 
@@ -102,7 +102,7 @@ class MaskedSoftmax(Op):
     def backward(ctx: OpContext, da: Array) -> tuple[Any, ...]:
         (a,) = ctx.saved
         ds = ctx.grad_out(0)
-        masked_softmax_backward(a, ctx.contiguous(da), ds)
+        ctx.run(masked_softmax_backward, a, ctx.contiguous(da), ds)
         return (ds,)
 
 

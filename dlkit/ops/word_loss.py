@@ -5,7 +5,7 @@ at a time, turned into their gradient where they lie, and multiplied on at once;
 with its words, not with words times vocabulary.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +41,13 @@ class WordLoss(Op):
         for lo in range(0, len(h), step):
             mine = slice(lo, min(lo + step, len(h)))
             z = ctx.scratch("logits", (mine.stop - lo, len(w)), h.dtype)
-            some = _Rows(
-                h[mine], labels[mine], [each[mine] for each in rows], None if dh is None else dh[mine]
-            )
-            _logits_to_gradient(ctx, z, some, w, b, db, smoothing, weight)
+            ctx.matmul(h[mine], w.T, out=z)
+            some = ctx.scratch("sums of rows", b.shape, b.dtype)
+            measures = (each[mine] for each in rows)
+            ctx.run(word_loss_kernel, z, b, labels[mine], smoothing, weight, some, *measures)
+            db += some
+            if dh is not None:
+                ctx.matmul(z, w, out=dh[mine])
             if dw is not None and lo == 0:
                 ctx.matmul(z.T, h[mine], out=dw)
             elif dw is not None:
@@ -58,37 +61,6 @@ class WordLoss(Op):
             for gradient in filter(lambda g: g is not None, ctx.saved):
                 gradient.__imul__(dy)
         return ctx.saved
-
-
-class _Rows(NamedTuple):
-    """Some places and what is made of them."""
-
-    h: Array
-    labels: Array
-    measures: list[Array]
-    dh: Array
-
-
-def _logits_to_gradient(
-    ctx: OpContext, z: Array, rows: _Rows, w: Array, b: Array, db: Array, smoothing: float, weight: float
-) -> None:
-    """z = h W^T, then the losses' gradient in its place, and dh = z W; db gets their sum. Rows do not depend
-    on each other: where the step cuts its products, each thread has its own."""
-    hands = 1 if ctx.tape.hands is None else ctx.tape.hands.shards
-    sums = ctx.empty((hands, len(b)), b.dtype)
-    sums.fill(0)
-    alone = ctx.tape.hands is None
-
-    def work(part: int, mine: slice) -> None:
-        multiply = ctx.matmul if alone else ctx.xp.matmul
-        multiply(rows.h[mine], w.T, out=z[mine])
-        measures = (each[mine] for each in rows.measures)
-        word_loss_kernel(z[mine], b, rows.labels[mine], smoothing, weight, sums[part], *measures)
-        if rows.dh is not None:
-            multiply(z[mine], w, out=rows.dh[mine])
-
-    for part in range(ctx.in_parts(len(z), work)):
-        db += sums[part]
 
 
 def word_loss(

@@ -49,4 +49,4 @@ def _word_loss(rng: Rng, real: type, shape: tuple[int, int], smoothing: float, t
     z = np.round(z).astype(real) if ties else 3 * z
     labels = rng.integers(-1, k, n)
     outputs = unwritten(real, n), unwritten(real, n), np.full(n, 7, np.uint8)
-    return z, b, labels, smoothing, 0.25, normal(rng, real, k), *outputs
+    return z, b, labels, smoothing, 0.25, unwritten(real, k), *outputs

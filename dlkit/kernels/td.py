@@ -114,7 +114,7 @@ def td_episodes_reference(
                         a2 = _action(q[k], after, choices, eps, key, t + 1, random_ties)
                     ahead = bootstrap(method, mine[after], judge[after], int(choices[after]), eps, a2)
                 rate = float(alpha[e])
-                if half > 0:
+                if half > 0.0:
                     rate = rate_of(rate, half, int(visits[k, s, a]))
                     visits[k, s, a] += 1
                 mine[s, a] = updated(float(mine[s, a]), rate, reward, discount, ahead)
@@ -139,50 +139,52 @@ def _outcome(cumulative: Any, first: int, last: int, u: float) -> int:
     return o
 
 
-def _value(q, k, s, b):
-    if q.shape[1] == 2:
-        return q[k, 0, s, b] + q[k, 1, s, b]
-    return q[k, 0, s, b]
+def _value(q, s, b):
+    if q.shape[0] == 2:
+        return q[0, s, b] + q[1, s, b]
+    return q[0, s, b]
 
 
-def _chosen(q, k, s, n, epsilon, key, t, random_ties):
+def _chosen(q, s, n, epsilon, key, t, random_ties):
     bits = compiled_draw(key, np.uint64(3 * t + 1))
     if (bits >> np.uint64(32)) * 2.3283064365386963e-10 < epsilon:
         return np.int64(((bits & np.uint64(0xFFFFFFFF)) * np.uint64(n)) >> np.uint64(32))
-    a, ties = 0, 1
-    best = _value(q, k, s, 0)
+    a, best = 0, _value(q, s, 0)
     for b in range(1, n):
-        v = _value(q, k, s, b)
+        v = _value(q, s, b)
         if v > best:
-            best, a, ties = v, b, 1
-        elif v == best:
-            ties += 1
-    if random_ties and ties > 1:
+            best, a = v, b
+    if not random_ties:
+        return a
+    ties = 0
+    for b in range(n):
+        ties += _value(q, s, b) == best
+    if ties > 1:
         coin = compiled_draw(key, np.uint64(3 * t + 3))
         pick = np.int64(((coin >> np.uint64(32)) * np.uint64(ties)) >> np.uint64(32))
         for b in range(n):
-            if _value(q, k, s, b) == best:
+            if _value(q, s, b) == best:
                 if pick == 0:
                     return b
                 pick -= 1
     return a
 
 
-def _ahead(method, q, k, mine, s, n, epsilon, following):
+def _ahead(method, q, mine, s, n, epsilon, following):
     if method == 1:
-        return q[k, mine, s, following]
-    a, best = 0, q[k, mine, s, 0]
+        return q[mine, s, following]
+    a, best = 0, q[mine, s, 0]
     for b in range(1, n):
-        v = q[k, mine, s, b]
+        v = q[mine, s, b]
         if v > best:
             best, a = v, b
     if method == 3:
-        return q[k, 1 - mine, s, a]
+        return q[1 - mine, s, a]
     if method == 0:
         return best
     total = 0.0
     for b in range(n):
-        total = total + q[k, mine, s, b]
+        total = total + q[mine, s, b]
     return (epsilon * total) / n + (1.0 - epsilon) * best
 
 
@@ -192,6 +194,7 @@ def _td_episodes_cpu(
 ):  # fmt: skip
     width = q.shape[3]
     for k in range(q.shape[0]):
+        table = q[k]
         for e in range(epsilon.size):
             key = compiled_draw(np.uint64(keys[k]), np.uint64(done + e + 1))
             u = (compiled_draw(key, np.uint64(0)) >> np.uint64(11)) * 1.1102230246251565e-16
@@ -200,7 +203,7 @@ def _td_episodes_cpu(
                 o += 1
             s = np.int64(starts[o])
             eps, rate = epsilon[e], alpha[e]
-            a = _chosen(q, k, s, choices[s], eps, key, 0, random_ties)
+            a = _chosen(table, s, choices[s], eps, key, 0, random_ties)
             total, outcome, t, mine = 0.0, np.int64(0), 0, np.int64(0)
             while t < horizon and outcome == 0:
                 row = s * width + a
@@ -216,19 +219,19 @@ def _td_episodes_cpu(
                 a2, ahead = 0, 0.0
                 if outcome == 0:
                     if method == 1:
-                        a2 = _chosen(q, k, after, choices[after], eps, key, t + 1, random_ties)
-                    ahead = _ahead(method, q, k, mine, after, choices[after], eps, a2)
-                if half > 0:
+                        a2 = _chosen(table, after, choices[after], eps, key, t + 1, random_ties)
+                    ahead = _ahead(method, table, mine, after, choices[after], eps, a2)
+                if half > 0.0:
                     rate = alpha[e] * half / (half + visits[k, s, a])
                     visits[k, s, a] += 1
-                value = q[k, mine, s, a]
-                q[k, mine, s, a] = value + rate * (reward + discount * ahead - value)
+                value = table[mine, s, a]
+                table[mine, s, a] = value + rate * (reward + discount * ahead - value)
                 total += reward
                 s = after
                 t += 1
                 a = a2
                 if method != 1 and outcome == 0 and t < horizon:
-                    a = _chosen(q, k, s, choices[s], eps, key, t, random_ties)
+                    a = _chosen(table, s, choices[s], eps, key, t, random_ties)
             returns[k, e] = total
             lengths[k, e] = t
             outcomes[k, e] = outcome

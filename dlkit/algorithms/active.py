@@ -59,6 +59,9 @@ class Active(Algorithm):
     def read_data(self) -> None:
         recipe, context = self.recipe, self.context
         own = recipe.learner_recipe()
+        if recipe.data.test is None and not recipe.ask:
+            text = "accuracy is measured on test rows: give a file, a number or a share"
+            raise UsageError(text, where="data.test")
         self.learner: Learner
         if own.command in NETWORKS:
             if recipe.ask:

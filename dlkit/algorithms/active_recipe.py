@@ -139,8 +139,6 @@ class ActiveRecipe(TrainingRecipe):
             raise ValueError("learner: bayes-nb counts on the CPU, from rows whose labels are in the file")
         if self.ask and (self.runs > 1 or self.variants):
             raise ValueError("ask: a person answers one run; set runs to 1, without variants")
-        if not self.ask and self.data.test is None:
-            raise ValueError("data.test: accuracy is measured on test rows; give a file, a number or a share")
         if self.ask and self.data.test is not None and not isinstance(self.data.test, str):
             raise ValueError("data.test: with ask the labels are unknown; name a file of labelled rows")
         if not self.ask and (self.answers or self.classes):

@@ -23,8 +23,8 @@ from dlkit.kernels.registry import kernel
 
 # -- forward ------------------------------------------------------------------------------------
 def gru_step_reference(g: Any, u: Any, b: Any, bq: Any, mask: Any, h0: Any, a: Any, h: Any) -> None:
-    """g: (n, 3m) x W (k, r, z); u: (n, 3m) h0 U (r, z, q); b: (3m,) of g; bq: (m,) of q; mask: (n,) uint8, or
-    (0,): all 1; h0, h: (n, m) state before and after; a: (n, 4m) the parts k, r, z, q for the gradient."""
+    """g: (n, 3m) x W (k, r, z); u: (n, 3m) h0 U (r, z, q); b: (3m,) of g; bq: (m,) of q; mask: (n,) uint8;
+    h0, h: (n, m) state before and after; a: (n, 4m) the parts k, r, z, q for the gradient."""
     m = bq.size
     r = sigmoid_of(g[:, m : 2 * m] + u[:, :m] + b[m : 2 * m])
     z = sigmoid_of(g[:, 2 * m :] + u[:, m : 2 * m] + b[2 * m :])
@@ -32,8 +32,7 @@ def gru_step_reference(g: Any, u: Any, b: Any, bq: Any, mask: Any, h0: Any, a: A
     k = np.tanh(g[:, :m] + b[:m] + r * q)
     a[...] = np.concatenate([k, r, z, q], 1)
     h[...] = k + z * (h0 - k)
-    if mask.size:
-        h[mask == 0] = h0[mask == 0]
+    h[mask == 0] = h0[mask == 0]
 
 
 def candidate_row(x, b, r, u, bq, q, k):
@@ -58,7 +57,7 @@ def _gru_step_cpu(g, u, b, bq, mask, h0, a, h):
         total_row(x[m:], y[: 2 * m], b[m:], row[m : 3 * m])
         sigmoid_row(row[m : 3 * m])
         candidate_row(x[:m], b[:m], row[m : 2 * m], y[2 * m :], bq, row[3 * m :], row[:m])
-        if mask.size and mask[i] == 0:
+        if mask[i] == 0:
             copy_row(h0[i], h[i])
         else:
             mixed_row(row[:m], row[2 * m : 3 * m], h0[i], h[i])
@@ -74,7 +73,7 @@ def gru_step_backward_reference(a: Any, mask: Any, h0: Any, dy: Any, dp: Any, ca
     d = dy + dp + carry
     dk = d * (1 - z) * (1 - k * k)
     parts = (dk, dk * q * r * (1 - r), d * (h0 - k) * z * (1 - z), dk * r)
-    live = np.ones((len(a), 1), bool) if not mask.size else (mask != 0)[:, None]
+    live = (mask != 0)[:, None]
     a[...] = np.where(live, np.concatenate(parts, 1), 0)
     carry[...] = np.where(live, d * z, d)
 
@@ -104,7 +103,7 @@ def _gru_step_backward_cpu(a, mask, h0, dy, dp, carry):
     for i in range(a.shape[0]):
         row = a[i]
         sum_row(dy[i], dp[i], carry[i])
-        if mask.size and mask[i] == 0:
+        if mask[i] == 0:
             clear_row(row)
         else:
             update_gate_row(row[:m], row[2 * m : 3 * m], h0[i], carry[i])
@@ -116,8 +115,8 @@ __device__ __forceinline__ real gru_sigmoid(real x) { return (real)1 / ((real)1 
 
 // Thread (row, j) of (n, m).
 extern "C" __global__ void gru_step(const real* g, const real* u, const real* b, const real* bq,
-                                    const unsigned char* mask, int masked, const real* h0, real* a, real* h,
-                                    int m, long long size) {
+                                    const unsigned char* mask, const real* h0, real* a, real* h, int m,
+                                    long long size) {
   GRID_STRIDE(s, size) {
     long long i = s / m;
     int j = (int)(s % m);
@@ -129,11 +128,11 @@ extern "C" __global__ void gru_step(const real* g, const real* u, const real* b,
     real k = real_tanh(x[j] + b[j] + r * q);
     real* row = a + i * 4 * m;
     row[j] = k; row[m + j] = r; row[2 * m + j] = z; row[3 * m + j] = q;
-    h[s] = !masked || mask[i] ? k + z * (h0[s] - k) : h0[s];
+    h[s] = mask[i] ? k + z * (h0[s] - k) : h0[s];
   }
 }
 
-extern "C" __global__ void gru_step_backward(real* a, const unsigned char* mask, int masked, const real* h0,
+extern "C" __global__ void gru_step_backward(real* a, const unsigned char* mask, const real* h0,
                                              const real* dy, const real* dp, real* carry, int m,
                                              long long size) {
   GRID_STRIDE(s, size) {
@@ -142,7 +141,7 @@ extern "C" __global__ void gru_step_backward(real* a, const unsigned char* mask,
     real* row = a + i * 4 * m;
     real k = row[j], r = row[m + j], z = row[2 * m + j], q = row[3 * m + j];
     real d = dy[s] + dp[s] + carry[s];
-    bool live = !masked || mask[i];
+    bool live = mask[i];
     real dk = d * ((real)1 - z) * ((real)1 - k * k);
     row[j] = live ? dk : (real)0;
     row[m + j] = live ? dk * q * r * ((real)1 - r) : (real)0;
@@ -157,12 +156,11 @@ extern "C" __global__ void gru_step_backward(real* a, const unsigned char* mask,
 def _gru_step_gpu(
     launch: Any, g: Any, u: Any, b: Any, bq: Any, mask: Any, h0: Any, a: Any, h: Any
 ) -> None:  # fmt: skip
-    launch("gru_step", h.size, g, u, b, bq, mask, int(mask.size > 0), h0, a, h, bq.size, h.size)
+    launch("gru_step", h.size, g, u, b, bq, mask, h0, a, h, bq.size, h.size)
 
 
 def _gru_step_backward_gpu(launch: Any, a: Any, mask: Any, h0: Any, dy: Any, dp: Any, carry: Any) -> None:
-    masked = int(mask.size > 0)
-    launch("gru_step_backward", h0.size, a, mask, masked, h0, dy, dp, carry, h0.shape[1], h0.size)
+    launch("gru_step_backward", h0.size, a, mask, h0, dy, dp, carry, h0.shape[1], h0.size)
 
 
 def _check(g: Any, u: Any, b: Any, bq: Any, mask: Any, h0: Any, a: Any, h: Any) -> None:
@@ -185,9 +183,10 @@ def _check_backward(a: Any, mask: Any, h0: Any, dy: Any, dp: Any, carry: Any) ->
 
 gru_step = kernel(
     "gru_step", gru_step_reference, cpu=_gru_step_cpu, cuda=CUDA, gpu=_gru_step_gpu, check=_check,
-    updates="a h",
+    updates="a h", rows="g u mask h0 a h",
 )  # fmt: skip
 gru_step_backward = kernel(
     "gru_step_backward", gru_step_backward_reference, cpu=_gru_step_backward_cpu, cuda=CUDA,
     gpu=_gru_step_backward_gpu, check=_check_backward, updates="a carry",
+    rows="a mask h0 dy dp carry",
 )  # fmt: skip

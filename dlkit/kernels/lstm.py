@@ -25,7 +25,7 @@ def sigmoid_of(x: Any) -> Any:
 
 # -- forward ------------------------------------------------------------------------------------
 def lstm_step_reference(g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: Any, h: Any) -> None:
-    """g: (n, 4m), x W before, the gates after; u: (n, 4m), h0 U; b: (4m,); mask: (n,) uint8, or (0,): all 1;
+    """g: (n, 4m), x W before, the gates after; u: (n, 4m), h0 U; b: (4m,); mask: (n,) uint8;
     c0, h0: (n, m) state before; c, h: (n, m) state after."""
     m = b.size // 4
     z = g + u + b
@@ -34,8 +34,7 @@ def lstm_step_reference(g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: 
     i, f, k, o = (g[:, j * m : (j + 1) * m] for j in range(4))
     c[...] = f * c0 + i * k
     h[...] = o * np.tanh(c)
-    if mask.size:
-        c[mask == 0], h[mask == 0] = c0[mask == 0], h0[mask == 0]
+    c[mask == 0], h[mask == 0] = c0[mask == 0], h0[mask == 0]
 
 
 def cell_row(i, f, k, old, new):
@@ -60,7 +59,7 @@ def _lstm_step_cpu(g, u, b, mask, c0, h0, c, h):
         sigmoid_row(row[: 2 * m])
         tanh_row(row[2 * m : 3 * m])
         sigmoid_row(row[3 * m :])
-        if mask.size and mask[r] == 0:
+        if mask[r] == 0:
             copy_row(c0[r], c[r])
             copy_row(h0[r], h[r])
         else:
@@ -80,7 +79,7 @@ def lstm_step_backward_reference(
     d = dy + dp + carry
     t = np.tanh(c)
     e = dc + d * o * (1 - t * t)
-    live = np.ones((len(g), 1), bool) if not mask.size else (mask != 0)[:, None]
+    live = (mask != 0)[:, None]
     parts = (e * k * i * (1 - i), e * c0 * f * (1 - f), e * i * (1 - k * k), d * t * o * (1 - o))
     g[...] = np.where(live, np.concatenate(parts, 1), 0)
     dc[...] = np.where(live, e * f, dc)
@@ -119,7 +118,7 @@ def _lstm_step_backward_cpu(g, mask, c0, c, dy, dp, carry, dc):
     for r in range(g.shape[0]):
         row = g[r]
         sum_row(dy[r], dp[r], carry[r])
-        if mask.size and mask[r] == 0:
+        if mask[r] == 0:
             clear_row(row)
         else:
             copy_row(c[r], t)
@@ -135,7 +134,7 @@ __device__ __forceinline__ real lstm_sigmoid(real x) { return (real)1 / ((real)1
 
 // Thread (row, j) of (n, m).
 extern "C" __global__ void lstm_step(real* g, const real* u, const real* b, const unsigned char* mask,
-                                     int masked, const real* c0, const real* h0, real* c, real* h, int m,
+                                     const real* c0, const real* h0, real* c, real* h, int m,
                                      long long size) {
   GRID_STRIDE(s, size) {
     long long r = s / m;
@@ -147,7 +146,7 @@ extern "C" __global__ void lstm_step(real* g, const real* u, const real* b, cons
     real k = real_tanh(row[2 * m + j] + add[2 * m + j] + b[2 * m + j]);
     real o = lstm_sigmoid(row[3 * m + j] + add[3 * m + j] + b[3 * m + j]);
     row[j] = i; row[m + j] = f; row[2 * m + j] = k; row[3 * m + j] = o;
-    bool live = !masked || mask[r];
+    bool live = mask[r];
     real cell = f * c0[s] + i * k;
     real out = o * real_tanh(cell);
     c[s] = live ? cell : c0[s];
@@ -155,7 +154,7 @@ extern "C" __global__ void lstm_step(real* g, const real* u, const real* b, cons
   }
 }
 
-extern "C" __global__ void lstm_step_backward(real* g, const unsigned char* mask, int masked, const real* c0,
+extern "C" __global__ void lstm_step_backward(real* g, const unsigned char* mask, const real* c0,
                                               const real* c, const real* dy, const real* dp, real* carry,
                                               real* dc, int m, long long size) {
   GRID_STRIDE(s, size) {
@@ -164,7 +163,7 @@ extern "C" __global__ void lstm_step_backward(real* g, const unsigned char* mask
     real* row = g + r * 4 * m;
     real i = row[j], f = row[m + j], k = row[2 * m + j], o = row[3 * m + j];
     real d = dy[s] + dp[s] + carry[s];
-    bool live = !masked || mask[r];
+    bool live = mask[r];
     real t = real_tanh(c[s]);
     real e = dc[s] + d * o * ((real)1 - t * t);
     row[j] = live ? e * k * i * ((real)1 - i) : (real)0;
@@ -181,19 +180,18 @@ extern "C" __global__ void lstm_step_backward(real* g, const unsigned char* mask
 def _lstm_step_gpu(
     launch: Any, g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: Any, h: Any
 ) -> None:  # fmt: skip
-    launch("lstm_step", c.size, g, u, b, mask, int(mask.size > 0), c0, h0, c, h, c.shape[1], c.size)
+    launch("lstm_step", c.size, g, u, b, mask, c0, h0, c, h, c.shape[1], c.size)
 
 
 def _lstm_step_backward_gpu(
     launch: Any, g: Any, mask: Any, c0: Any, c: Any, dy: Any, dp: Any, carry: Any, dc: Any
 ) -> None:
-    masked = int(mask.size > 0)
-    launch("lstm_step_backward", c.size, g, mask, masked, c0, c, dy, dp, carry, dc, c.shape[1], c.size)
+    launch("lstm_step_backward", c.size, g, mask, c0, c, dy, dp, carry, dc, c.shape[1], c.size)
 
 
 def check_mask(name: str, mask: Any, n: int) -> None:
-    """(n,) uint8, or (0,)."""
-    checks.shaped(name, "mask", mask, (n,) if mask.size else (0,), np.uint8)
+    """(n,) uint8."""
+    checks.shaped(name, "mask", mask, (n,), np.uint8)
 
 
 def _check(g: Any, u: Any, b: Any, mask: Any, c0: Any, h0: Any, c: Any, h: Any) -> None:
@@ -214,9 +212,10 @@ def _check_backward(g: Any, mask: Any, c0: Any, c: Any, dy: Any, dp: Any, carry:
 
 lstm_step = kernel(
     "lstm_step", lstm_step_reference, cpu=_lstm_step_cpu, cuda=CUDA, gpu=_lstm_step_gpu, check=_check,
-    updates="g c h",
+    updates="g c h", rows="g u mask c0 h0 c h",
 )  # fmt: skip
 lstm_step_backward = kernel(
     "lstm_step_backward", lstm_step_backward_reference, cpu=_lstm_step_backward_cpu, cuda=CUDA,
     gpu=_lstm_step_backward_gpu, check=_check_backward, updates="g carry dc",
+    rows="g mask c0 c dy dp carry dc",
 )  # fmt: skip

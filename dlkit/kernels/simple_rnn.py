@@ -19,15 +19,14 @@ from dlkit.kernels.registry import kernel
 
 
 def tanh_step_reference(g: Any, u: Any, b: Any, mask: Any, h0: Any, h: Any) -> None:
-    """g: (n, m) x W; u: (n, m) h0 U; b: (m,); mask: (n,) uint8, or (0,): all 1; h0, h: (n, m) state."""
+    """g: (n, m) x W; u: (n, m) h0 U; b: (m,); mask: (n,) uint8; h0, h: (n, m) state."""
     h[...] = np.tanh(g + u + b)
-    if mask.size:
-        h[mask == 0] = h0[mask == 0]
+    h[mask == 0] = h0[mask == 0]
 
 
 def _tanh_step_cpu(g, u, b, mask, h0, h):
     for i in range(h.shape[0]):
-        if mask.size and mask[i] == 0:
+        if mask[i] == 0:
             copy_row(h0[i], h[i])
         else:
             total_row(g[i], u[i], b, h[i])
@@ -39,7 +38,7 @@ def tanh_step_backward_reference(h: Any, mask: Any, dy: Any, dp: Any, carry: Any
     carry: (n, m) what arrives past all gates (rows that kept their state), for h before, for h0 after; dz:
     (n, m) gradient of x W + h0 U + b."""
     d = dy + dp + carry
-    live = np.ones((len(h), 1), bool) if not mask.size else (mask != 0)[:, None]
+    live = (mask != 0)[:, None]
     dz[...] = np.where(live, d * (1 - h * h), 0)
     carry[...] = np.where(live, 0, d)
 
@@ -54,7 +53,7 @@ def slope_row(h, d, dz):
 def _tanh_step_backward_cpu(h, mask, dy, dp, carry, dz):
     for i in range(h.shape[0]):
         sum_row(dy[i], dp[i], carry[i])
-        if mask.size and mask[i] == 0:
+        if mask[i] == 0:
             clear_row(dz[i])
         else:
             slope_row(h[i], carry[i], dz[i])
@@ -64,16 +63,16 @@ def _tanh_step_backward_cpu(h, mask, dy, dp, carry, dz):
 CUDA = r"""
 // Thread (row, j) of (n, m).
 extern "C" __global__ void tanh_step(const real* g, const real* u, const real* b, const unsigned char* mask,
-                                     int masked, const real* h0, real* h, int m, long long size) {
-  GRID_STRIDE(s, size) h[s] = !masked || mask[s / m] ? real_tanh(g[s] + u[s] + b[s % m]) : h0[s];
+                                     const real* h0, real* h, int m, long long size) {
+  GRID_STRIDE(s, size) h[s] = mask[s / m] ? real_tanh(g[s] + u[s] + b[s % m]) : h0[s];
 }
 
-extern "C" __global__ void tanh_step_backward(const real* h, const unsigned char* mask, int masked,
-                                              const real* dy, const real* dp, real* carry, real* dz, int m,
+extern "C" __global__ void tanh_step_backward(const real* h, const unsigned char* mask, const real* dy,
+                                              const real* dp, real* carry, real* dz, int m,
                                               long long size) {
   GRID_STRIDE(s, size) {
     real d = dy[s] + dp[s] + carry[s];
-    bool live = !masked || mask[s / m];
+    bool live = mask[s / m];
     dz[s] = live ? d * ((real)1 - h[s] * h[s]) : (real)0;
     carry[s] = live ? (real)0 : d;
   }
@@ -82,12 +81,11 @@ extern "C" __global__ void tanh_step_backward(const real* h, const unsigned char
 
 
 def _tanh_step_gpu(launch: Any, g: Any, u: Any, b: Any, mask: Any, h0: Any, h: Any) -> None:
-    launch("tanh_step", h.size, g, u, b, mask, int(mask.size > 0), h0, h, b.size, h.size)
+    launch("tanh_step", h.size, g, u, b, mask, h0, h, b.size, h.size)
 
 
 def _tanh_step_backward_gpu(launch: Any, h: Any, mask: Any, dy: Any, dp: Any, carry: Any, dz: Any) -> None:
-    masked = int(mask.size > 0)
-    launch("tanh_step_backward", h.size, h, mask, masked, dy, dp, carry, dz, h.shape[1], h.size)
+    launch("tanh_step_backward", h.size, h, mask, dy, dp, carry, dz, h.shape[1], h.size)
 
 
 def _check(g: Any, u: Any, b: Any, mask: Any, h0: Any, h: Any) -> None:
@@ -105,9 +103,10 @@ def _check_backward(h: Any, mask: Any, dy: Any, dp: Any, carry: Any, dz: Any) ->
 
 tanh_step = kernel(
     "tanh_step", tanh_step_reference, cpu=_tanh_step_cpu, cuda=CUDA, gpu=_tanh_step_gpu, check=_check,
-    updates="h",
+    updates="h", rows="g u mask h0 h",
 )  # fmt: skip
 tanh_step_backward = kernel(
     "tanh_step_backward", tanh_step_backward_reference, cpu=_tanh_step_backward_cpu, cuda=CUDA,
     gpu=_tanh_step_backward_gpu, check=_check_backward, updates="carry dz",
+    rows="h mask dy dp carry dz",
 )  # fmt: skip

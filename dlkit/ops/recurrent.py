@@ -24,6 +24,10 @@ GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 """Parts of a cell's weight matrices."""
 
 
+LONG = 8
+"""Steps from which on a copy of weights pays."""
+
+
 class Sequence:
     """What the cells share: the walk over time, the products, the states.
 
@@ -42,7 +46,9 @@ class Sequence:
         self.dtype = x.dtype
         self.states = self.track(h0)
         self.kept = None if keep is None else ctx.empty((self.t, self.b, self.m), x.dtype)
-        self._none = ctx.empty((0,), np.uint8)
+        self._every = ctx.empty((self.b,), np.uint8)
+        self._every.fill(1)
+        self.u_turned: Array = None
 
     def steps(self) -> Iterator[tuple[int, int, int]]:
         """(step, place of the state before it, of the state after it) in the order of the walk."""
@@ -63,7 +69,7 @@ class Sequence:
         return (track[:-1], track[0]) if self.reverse else (track[1:], track[-1])
 
     def mask_at(self, t: int) -> Array:
-        return self._none if self.mask is None else self.mask[t]
+        return self._every if self.mask is None else self.mask[t]
 
     # -- forward ----------------------------------------------------------------------------------
     def inputs(self, w: Array) -> Array:
@@ -104,10 +110,19 @@ class Sequence:
 
     def back_product(self, d: Array, out: Array) -> Array:
         """out (B, m) = d U^T: what arrives at the state before through the product."""
-        self.ctx.matmul(d, self.u.T, out=out)
+        self.ctx.matmul(d, self._turned(), out=out)
         if self.keep is not None:
             out *= self.keep
         return out
+
+    def _turned(self) -> Array:
+        """U^T; a copy of it for many steps, for products with a transposed factor take a fifth longer."""
+        if self.t < LONG:
+            return self.u.T
+        if self.u_turned is None:
+            self.u_turned = self.ctx.scratch("turned weights", self.u.T.shape, self.dtype)
+            self.u_turned[...] = self.u.T
+        return self.u_turned
 
     def recurrent_gradient(self, d: Array, i: int) -> Array:
         """The gradient of U, input i: states before, transposed, times d (T B, g m)."""
@@ -136,7 +151,7 @@ class Sequence:
             return None
         out = self.ctx.grad_out(i)
         if d.flags.c_contiguous:
-            column_sums(d, out)
+            self.ctx.run(column_sums, d, out)
         else:
             d.sum(axis=0, out=out)
         return out
@@ -154,7 +169,7 @@ class TanhRnn(Op):
         h = seq.states
         g = seq.inputs(w)
         for t, before, after in seq.steps():
-            tanh_step(g[t], seq.product(before, t), b, seq.mask_at(t), h[before], h[after])
+            ctx.run(tanh_step, g[t], seq.product(before, t), b, seq.mask_at(t), h[before], h[after])
         ctx.save(seq, w, g)
         return seq.ends(h)
 
@@ -163,7 +178,7 @@ class TanhRnn(Op):
         seq, w, dz = ctx.saved  # x W is not needed any more: its place takes the gradient
         above, carry, later = seq.above(arrived[0]), seq.start(arrived[1]), seq.later()
         for t, _, after in seq.back():
-            tanh_step_backward(seq.states[after], seq.mask_at(t), above[t], later, carry, dz[t])
+            ctx.run(tanh_step_backward, seq.states[after], seq.mask_at(t), above[t], later, carry, dz[t])
             seq.back_product(dz[t], later)
         carry += later
         d = dz.reshape(seq.t * seq.b, dz.shape[2])
@@ -183,7 +198,7 @@ class Lstm(Op):
         g = seq.inputs(w)
         for t, before, after in seq.steps():
             product = seq.product(before, t)
-            lstm_step(g[t], product, b, seq.mask_at(t), c[before], h[before], c[after], h[after])
+            ctx.run(lstm_step, g[t], product, b, seq.mask_at(t), c[before], h[before], c[after], h[after])
         ctx.save(seq, w, g, c)
         return (*seq.ends(h), seq.ends(c)[1])
 
@@ -194,7 +209,9 @@ class Lstm(Op):
             seq.above(arrived[0]), seq.start(arrived[1]), seq.start(arrived[2]), seq.later()
         )  # fmt: skip
         for t, before, after in seq.back():
-            lstm_step_backward(dz[t], seq.mask_at(t), c[before], c[after], above[t], later, carry, dc)
+            ctx.run(
+                lstm_step_backward, dz[t], seq.mask_at(t), c[before], c[after], above[t], later, carry, dc
+            )
             seq.back_product(dz[t], later)
         carry += later
         d = dz.reshape(seq.t * seq.b, dz.shape[2])
@@ -215,7 +232,9 @@ class Gru(Op):
         g = seq.inputs(w)
         parts = ctx.empty((seq.t, seq.b, 4 * seq.m), x.dtype)
         for t, before, after in seq.steps():
-            gru_step(g[t], seq.product(before, t), b, bq, seq.mask_at(t), h[before], parts[t], h[after])
+            ctx.run(
+                gru_step, g[t], seq.product(before, t), b, bq, seq.mask_at(t), h[before], parts[t], h[after]
+            )
         ctx.save(seq, w, parts)
         return seq.ends(h)
 
@@ -225,12 +244,12 @@ class Gru(Op):
         above, carry, later = seq.above(arrived[0]), seq.start(arrived[1]), seq.later()
         m = seq.m
         for t, before, _ in seq.back():
-            gru_step_backward(parts[t], seq.mask_at(t), seq.states[before], above[t], later, carry)
+            ctx.run(gru_step_backward, parts[t], seq.mask_at(t), seq.states[before], above[t], later, carry)
             seq.back_product(parts[t][:, m:], later)
         carry += later
         d = parts.reshape(seq.t * seq.b, 4 * seq.m)
         sums = ctx.empty((4 * m,), d.dtype)
-        column_sums(d, sums)
+        ctx.run(column_sums, d, sums)
         du = seq.recurrent_gradient(d[:, m:], 2)
         return (*seq.input_gradients(d[:, : 3 * m], w), du, sums[: 3 * m], sums[3 * m :], carry)
 

@@ -7,7 +7,7 @@ SIZES = ((0, 3), (1, 1), (3, 5), (2, 33), (64, 70))
 
 
 def mask_of(rng: Rng, n: int, masked: int) -> np.ndarray:
-    return (rng.random(n) < 0.7).astype(np.uint8) if masked else np.zeros(0, np.uint8)
+    return (rng.random(n) < 0.7).astype(np.uint8) if masked else np.ones(n, np.uint8)
 
 
 def gates(rng: Rng, real: type, n: int, m: int) -> np.ndarray:

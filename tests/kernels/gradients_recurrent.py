@@ -5,7 +5,7 @@ from kernels.cases import Rng
 from kernels.gradients import KERNELS, Check, forward, gradient, like
 
 N, M = 4, 3
-MASK = {"all": np.zeros(0, np.uint8), "some": np.array([1, 0, 1, 1], np.uint8)}
+MASK = {"all": np.ones(4, np.uint8), "some": np.array([1, 0, 1, 1], np.uint8)}
 
 
 @gradient("lstm_step_backward", mask=MASK)

@@ -206,9 +206,28 @@ def dog_trick(folder: Path) -> None:
     write(folder / "dog-trick.csv", header, [line.split() for line in DOG.splitlines()])
 
 
+def arms(folder: Path) -> None:
+    """Ten arms that pay 1 with these probabilities, else nothing."""
+    means = [*(f"{k / 100:.2f}" for k in range(10, 55, 5)), "0.60"]
+    rows = [[name, mean] for name, mean in zip("ABCDEFGHIJ", means, strict=True)]
+    write(folder / "arms.csv", ["arm", "mean"], rows)
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
-    makers = (digits, diabetes, sine, golf, spam_table, bars, books, reversed_digits, completions, dog_trick)
+    makers = (
+        digits,
+        diabetes,
+        sine,
+        golf,
+        spam_table,
+        arms,
+        bars,
+        books,
+        reversed_digits,
+        completions,
+        dog_trick,
+    )
     for make in makers:
         make(target)

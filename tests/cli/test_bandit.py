@@ -1,6 +1,7 @@
 """dlkit bandit as a user meets it: arms, contexts, logs, mistakes, questions."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,19 @@ def test_baskets_whose_class_is_an_item(tmp_path: Path) -> None:
     assert [row["action"] for row in table(done.stdout)] == ["eat", "leave"]
     assert "1 categories or items unknown" in done.stderr
     assert figures(run, run / "log.csv")["rows"] == 600
+
+
+@pytest.mark.skipif("DLKIT_DATA" not in os.environ, reason="the mushrooms are found through DLKIT_DATA")
+def test_on_the_mushrooms_an_exact_posterior_loses_less_than_chance_does(tmp_path: Path) -> None:
+    lost = {}
+    for name, policy in {
+        "linear": "thompson_linear",
+        "greedy": "{name: epsilon_greedy, epsilon: 0.1}",
+    }.items():
+        given = sets(variants="{}", policy=policy, runs=3, steps=500, epochs=3)
+        good("bandit", RECIPES / "bandit-mushroom.yaml", "-o", tmp_path / name, "-q", *given)
+        lost[name] = summary(tmp_path / name)["train_regret"]
+    assert lost["linear"] < 1500 < lost["greedy"], lost
 
 
 # -- questions -----------------------------------------------------------------------------------------

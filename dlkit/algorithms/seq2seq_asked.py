@@ -89,13 +89,13 @@ class AskedTranslator(PairTraining):
     def judged(self, corpus: Corpus, *, beam: int, alpha: float, scores: bool) -> dict[str, float]:
         """Figures of translations of other pairs; every rank translates its share of them."""
         comm = self.context.comm
-        mine = np.arange(len(corpus))[shard_rows(len(corpus), comm.size, comm.rank)]
-        words = [self.source.words(corpus.source[k].tolist()) for k in mine.tolist()]
-        share = _some(corpus.source, mine)
+        mine = shard_rows(len(corpus), comm.size, comm.rank)
+        assert corpus.originals is not None and corpus.references is not None
+        words = corpus.originals[mine.start : mine.stop]
+        share = _some(corpus.source, np.arange(mine.start, mine.stop))
         found = [best[0] for best in self.translations(share, words, beam=beam, alpha=alpha)]
         told = [(" ".join(one.words), one.text) for one in found]
         every = [one for part in comm.gather(told) for one in part]
-        assert corpus.references is not None
         wanted = [(" ".join(words), self.target.join(words)) for words in corpus.references]
         return translation_figures(every, wanted, self.recipe.bleu_tokenize, scores=scores)
 

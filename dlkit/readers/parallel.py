@@ -24,8 +24,10 @@ class Corpus:
     name: str
     source: Sentences
     target: Sentences
+    originals: list[list[str]] | None = None
+    """The words of each source sentence, those that are not known too; None: training pairs need none."""
     references: list[list[str]] | None = None
-    """The words of each target sentence, those that are not known too; None: training pairs need none."""
+    """The same of the target."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -87,11 +89,11 @@ class _Set:
                 continue
             self.pairs.fault(k, text, target=bool(target), on_bad_row=on_bad_row)
 
-    def corpus(self, both: list[Language], rows: np.ndarray, *, references: bool) -> Corpus:
-        """Some of the pairs as numbers."""
+    def corpus(self, both: list[Language], rows: np.ndarray, *, texts: bool) -> Corpus:
+        """Some of the pairs as numbers; texts: their words too."""
         source, target = (taken(spans, rows) for spans in self.spans)
-        words = texts_of(target) if references else None
-        return Corpus(self.pairs.name, both[0].encode(source), both[1].encode(target), words)
+        words = (texts_of(source), texts_of(target)) if texts else (None, None)
+        return Corpus(self.pairs.name, both[0].encode(source), both[1].encode(target), *words)
 
 
 def _sides(pairs: PairLines) -> tuple[Any, Any]:
@@ -135,10 +137,10 @@ def read_parallel(
     for k, language in enumerate(both):
         language.learn(taken(train.spans[k], left))
     _refuse_no_words(both, train.pairs.name)
-    held = {part: train.corpus(both, chosen, references=True) for part, chosen in rows.items()}
-    held |= {part: s.corpus(both, s.rows, references=True) for part, s in sets.items() if part != "train"}
+    held = {part: train.corpus(both, chosen, texts=True) for part, chosen in rows.items()}
+    held |= {part: s.corpus(both, s.rows, texts=True) for part, s in sets.items() if part != "train"}
     return ParallelData(
-        train.corpus(both, left, references=False),
+        train.corpus(both, left, texts=False),
         held.get("valid"),
         held.get("test"),
         both[0],
@@ -159,7 +161,7 @@ def read_labelled(
     found = _Set(read_pairs(name, spec, on_bad_row, base), spec, on_bad_row, both)
     if not len(found.rows):
         raise DataError(f"no pair is left; {found.pairs.note()}", where=found.pairs.name)
-    return found.corpus(both, found.rows, references=True), found.pairs.note()
+    return found.corpus(both, found.rows, texts=True), found.pairs.note()
 
 
 def _refuse_no_words(both: list[Language], name: str) -> None:

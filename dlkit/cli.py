@@ -123,6 +123,11 @@ COMMANDS: dict[str, Entry] = {
         FINISHED,
     ),
     "plot": Entry("dlkit.verbs.plot", "Curves of one or several runs' metrics as PNG, SVG or PDF.", FINISHED),
+    "report": Entry(
+        "dlkit.verbs.report",
+        "One HTML file about one or several runs, to explore offline; of a folder of runs an index.",
+        FINISHED,
+    ),
     "reproduce": Entry(
         "dlkit.verbs.reproduce",
         "Train again from a run's recipe and say whether the bytes agree; if not, what differs.",

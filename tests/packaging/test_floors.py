@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "recipe": {"errors"},
     "readers": {"errors", "recipe", "kernels"},
     "pictures": {"errors"},
+    "report": {"errors", "training.rundir"},
     "training.checkpoint": {"errors", "training.rundir"},
     "training.metrics": {"errors", "training.rundir"},
     "training.set_aside": set(),
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "nn": _MODEL,
     "algorithms": _BELOW_TRAINING,
     "training": _BELOW_TRAINING,
-    "verbs": {*_BELOW_TRAINING, "training"},
+    "verbs": {*_BELOW_TRAINING, "report", "training"},
     "cli": {*_BELOW_TRAINING, "training", "verbs"},
     "__main__": {"cli"},
 }

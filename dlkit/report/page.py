@@ -1,0 +1,263 @@
+"""The page about one run or several: its sections, in the order in which one reads them."""
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Any
+
+from dlkit.report.gathered import Run, differences
+from dlkit.report.markup import Html, data, document, element, join, number, table
+from dlkit.report.pictures import Picture, fitting
+from dlkit.report.thin import columns_of, evenly, thinned
+
+LARGEST = 2_000_000
+"""Bytes of a page about one run; several share four times as much."""
+VALUES = {False: 90_000, True: 300_000}
+"""Numbers of all curves together, for one run and for several."""
+TABLE_ROWS = 200
+"""Rows of the table of one run's figures; several runs share ten times as many, 10 each at least."""
+X = ("epoch", "step", "seconds")
+SPLITS = ("valid", "test", "train")
+UNDRAWN = {*X, "lr", "examples_per_second", "peak_memory_bytes"}
+PROVENANCE_APART = {"inputs", "recipe_as_given", "artifacts", "warnings"}
+
+
+def page(runs: Sequence[Run]) -> bytes:
+    """The whole page, the same bytes for the same runs. At most `LARGEST` bytes for one run."""
+    title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs: {', '.join(run.name for run in runs[:3])}"
+    if len(runs) > 3:
+        title += ", …"
+    drawn = [run for run in runs if run.rows]
+    sections = [
+        ("summary", "Summary", join(_summary(runs))),
+        ("warnings", "Warnings", _warnings(runs)),
+        ("differences", "What differs", join(_differences(runs)) if len(runs) > 1 else None),
+        ("curves", "Curves", join(_curves(drawn)) if drawn else None),
+        ("figures", "Figures as tables", join(_tables(drawn)) if drawn else None),
+        ("timing", "Timing", _timing(drawn)),
+        ("recipe", "Recipe", join(map(_recipe, runs))),
+        ("provenance", "Provenance", join(map(_provenance, runs))),
+    ]
+    script = "curves.js" if drawn else None
+    bare = _bound(title, sections, script)
+    room = LARGEST * min(len(runs), 4) - len(bare) - 4_000
+    pictures = _pictures(runs, *fitting(runs, max(room, 0)))
+    return _bound(title, [*sections[:4], ("pictures", "Pictures", pictures), *sections[4:]], script)
+
+
+def _bound(title: str, sections: Sequence[tuple[str, str, Html | None]], script: str | None) -> bytes:
+    there = [(key, name, body) for key, name, body in sections if body]
+    links = [element("li", element("a", name, href=f"#{key}")) for key, name, _ in there]
+    parts = [
+        element("section", element("h2", name, id=f"h-{key}"), body, id=key, aria_labelledby=f"h-{key}")
+        for key, name, body in there
+    ]
+    return document(
+        f"{title} · dlkit report",
+        element("a", "Skip to the content", href="#content", class_="skip"),
+        element("header", element("h1", title), element("nav", element("ul", *links), aria_label="Sections")),
+        element("main", join(parts), id="content", tabindex=-1),
+        script=script,
+    )
+
+
+# -- sections ---------------------------------------------------------------------------------------
+def _summary(runs: Sequence[Run]) -> Iterator[Html]:
+    if len(runs) == 1:
+        run = runs[0]
+        rows = [("command", run.command), ("state", run.state)]
+        yield table("Figures at the end", ("figure", "value"), rows + _figures(run.summary))
+        return
+    names = list(dict.fromkeys(name for run in runs if not run.members for name in run.summary))
+    each = [
+        [run.name, run.command, run.state, *(number(run.summary.get(name)) for name in names)]
+        for run in runs
+        if not run.members
+    ]
+    yield table("Figures at the end, a run a row", ("run", "command", "state", *names), each)
+    for run in runs:
+        if run.members and run.summary:
+            inside = table(f"{run.name}: figures of the family", ("figure", "value"), _figures(run.summary))
+            summary = f"{run.name}: a family of {len(run.members)} runs"
+            yield element("details", element("summary", summary), inside)
+
+
+def _figures(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, number(value)) for name, value in summary.items()]
+
+
+def _warnings(runs: Sequence[Run]) -> Html | None:
+    lines = [
+        element("li", f"{run.name}: {warning}" if len(runs) > 1 else warning)
+        for run in runs
+        for warning in run.warnings()
+    ]
+    return element("ul", *lines, class_="warnings") if lines else None
+
+
+def _differences(runs: Sequence[Run]) -> Iterator[Html]:
+    single = [run for run in runs if not run.members]
+    names = ("", *(run.name for run in single))
+    recipes = differences([run.recipe for run in single])
+    with_what = differences([_versions(run) for run in single])
+    for what, found in (("recipe", recipes), ("environment", with_what)):
+        if found:
+            rows = [(key, *values) for key, values in found.items()]
+            yield table(f"Keys of the {what} that are not the same in all runs", names, rows)
+        else:
+            yield element("p", f"The {what} is the same in all runs.")
+
+
+def _versions(run: Run) -> dict[str, Any]:
+    apart = {*PROVENANCE_APART, "started", "finished", "command_line", "directory", "resumed"}
+    about = {key: value for key, value in run.environment.items() if key not in apart}
+    inputs = run.environment.get("inputs", [])
+    sums = {f"input {one.get('path')}": one.get("sha256") for one in inputs if isinstance(one, dict)}
+    return about | sums
+
+
+def _columns(runs: Sequence[Run]) -> list[str]:
+    names = dict.fromkeys(key for run in runs for row in run.rows for key in row)
+    return [name for name in names if name not in UNDRAWN]
+
+
+def _curves(runs: Sequence[Run]) -> Iterator[Html]:
+    names, along = _columns(runs), [x for x in X if any(x in run.rows[0] for run in runs)]
+    most = max(VALUES[len(runs) > 1] // (len(runs) * max(len(names) + len(along), 1)), 2)
+    series, left = [], 0
+    for run in runs:
+        own = [name for name in names if any(name in row for row in run.rows)]
+        kept = thinned(run.rows, own, most)
+        left += len(kept) < len(run.rows)
+        series.append({"name": run.name, "rows": columns_of(run.rows, [*along, *own], kept)})
+    columns = [{"name": name, **dict(zip(("split", "measure"), _split(name), strict=True))} for name in names]
+    yield element(
+        "p",
+        "Point at a curve to read it, drag to zoom, double-click to see everything. With the keyboard: Tab "
+        "to a chart, arrows to read, + and - to zoom, 0 for everything, l for a logarithmic scale. The same "
+        "figures are in the tables below.",
+        class_="note",
+    )
+    if left:
+        yield element(
+            "p",
+            f"Of {left} {'run' if left == 1 else 'runs'} not every row is drawn: at most {most:,} of each, "
+            "with the extremes of every stretch. metrics.csv has them all.",
+            class_="note",
+        )
+    yield Html('<div id="controls" class="controls"></div><div id="legend"></div><svg hidden></svg>')
+    yield Html("<noscript><p>The curves need JavaScript; the tables do not.</p></noscript>")
+    yield Html('<div id="panels" class="panels"></div>')
+    yield data("rows", {"runs": series, "columns": columns, "xs": along})
+
+
+def _split(name: str) -> tuple[str, str]:
+    first, _, rest = name.partition("_")
+    return (first, rest) if first in SPLITS and rest else ("", name)
+
+
+def _tables(runs: Sequence[Run]) -> Iterator[Html]:
+    most = max(min(TABLE_ROWS, 10 * TABLE_ROWS // len(runs)), 10)
+    for run in runs:
+        names = list(dict.fromkeys(key for row in run.rows for key in row))
+        names.sort(key=lambda name: name not in ("epoch", "step"))
+        kept = evenly(len(run.rows), most)
+        caption = f"{run.name}: {len(kept)} of {len(run.rows):,} rows"
+        rows = [[number(run.rows[at].get(name)) for name in names] for at in kept]
+        summary = element("summary", caption)
+        yield element("details", summary, table(caption, names, rows))
+
+
+def _timing(runs: Sequence[Run]) -> Html | None:
+    rows = []
+    for run in runs:
+        if run.seconds is None:
+            continue
+        speeds = _numbers(run, "examples_per_second")
+        peak = max(_numbers(run, "peak_memory_bytes"), default=None)
+        each = run.seconds / len(run.rows)
+        rows.append(
+            (
+                run.name,
+                f"{run.seconds:,.2f}",
+                f"{each:.4g}",
+                number(round(median(speeds))) if speeds else "",
+                f"{peak / 2**20:,.0f}" if peak else "",
+                str(run.environment.get("device", "")),
+                str(run.environment.get("threads", "")),
+            )
+        )
+    head = (
+        "run",
+        "seconds",
+        "seconds an epoch",
+        "examples a second (median)",
+        "peak memory, MiB",
+        "device",
+        "threads",
+    )
+    return table("What training took", head, rows) if rows else None
+
+
+def _numbers(run: Run, name: str) -> list[float]:
+    return [row[name] for row in run.rows if isinstance(row.get(name), int | float)]
+
+
+def _recipe(run: Run) -> Html:
+    if not run.recipe_text:
+        return element("p", f"{run.name}: there is no recipe.yaml")
+    return element("details", element("summary", run.name), element("pre", run.recipe_text, tabindex=0))
+
+
+def _provenance(run: Run) -> Html:
+    if not run.environment:
+        return Html("")
+    plain = [(key, _said(value)) for key, value in run.environment.items() if key not in PROVENANCE_APART]
+    parts = [table(f"{run.name}: what it ran with", ("entry", "value"), plain)]
+    inputs = [one for one in run.environment.get("inputs", []) if isinstance(one, dict)]
+    if inputs:
+        rows = [(str(one.get("path")), number(one.get("bytes")), str(one.get("sha256"))) for one in inputs]
+        parts.append(table(f"{run.name}: files it read", ("file", "bytes", "SHA-256"), rows))
+    artifacts = [element("li", str(name)) for name in run.environment.get("artifacts", [])]
+    if artifacts:
+        parts.append(element("p", f"{run.name}: files it wrote besides"))
+        parts.append(element("ul", *artifacts))
+    return element("details", element("summary", run.name), join(parts))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_said(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_said, value))
+    return "" if value is None else str(value)
+
+
+def _pictures(
+    runs: Sequence[Run], made: Sequence[Sequence[Picture]], left: Sequence[Sequence[str]]
+) -> Html | None:
+    parts: list[Html] = []
+    for run, pictures, missing in zip(runs, made, left, strict=True):
+        if not pictures and not missing:
+            continue
+        shown = [_picture(run, one) for one in pictures]
+        parts.append(element("h3", run.name))
+        parts.append(element("div", *shown, class_="pictures"))
+        if missing:
+            parts.append(
+                element("ul", *(element("li", f"left out: {one}") for one in missing), class_="note")
+            )
+    return join(parts) if parts else None
+
+
+def _picture(run: Run, picture: Picture) -> Html:
+    what = picture.name.removesuffix(".png").replace("_", " ")
+    image = element(
+        "img",
+        src=picture.source,
+        alt=f"{what}: a picture of the run {run.name}",
+        width=picture.size[0],
+        height=picture.size[1],
+    )
+    image = Html(image.removesuffix("</img>"))
+    caption = f"{picture.name} ({picture.note})" if picture.note else picture.name
+    return element("figure", image, element("figcaption", caption))

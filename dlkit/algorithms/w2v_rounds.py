@@ -14,8 +14,10 @@ import numpy as np
 from dlkit.algorithms.protocol import Context
 from dlkit.algorithms.w2v_recipe import Word2VecRecipe
 from dlkit.algorithms.w2v_vocabulary import chances_to_stay, huffman_tree, noise_tables
+from dlkit.kernels.compile import compiled
 from dlkit.kernels.w2v_draw import draw_negatives, draw_of, draw_windows, tree_targets
-from dlkit.kernels.w2v_rows import add_changes, change_weights, changes_of_rows, copy_rows, number_rows
+from dlkit.kernels.w2v_pieces import add_all, piece_apart, piece_in_place, weights_of
+from dlkit.kernels.w2v_rows import add_changes, changes_of_rows, copy_rows, number_rows
 from dlkit.kernels.w2v_windows import EACH, MEAN, SUM, embed_windows
 from dlkit.readers.corpus import MARK, Corpus
 
@@ -70,6 +72,13 @@ class Drawing:
         self.keep = chances_to_stay(counts, recipe.sample)
         self.tree = huffman_tree(counts) if recipe.objective == "hierarchical" else None
         self.odds, self.alias = noise_tables(counts, recipe.noise)
+
+    @property
+    def paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tree as arrays; empty ones without a tree."""
+        if self.tree is None:
+            return np.zeros(0, np.int64), NONE, NONE
+        return self.tree.ends, self.tree.points, self.tree.codes
 
     @property
     def most(self) -> int:
@@ -127,6 +136,7 @@ class Rounds:
         self.rows = corpus.document_names()[1] if recipe.docs else None
         if self.rows is not None:
             self.rows = self.rows + np.int32(len(drawing.counts))
+        self.tags = NONE if self.rows is None else self.rows - np.int32(len(drawing.counts))
         self.loss = np.zeros(2)
         """Sum of the losses, and how many."""
         self.lr = recipe.lr
@@ -166,25 +176,44 @@ class Rounds:
     # -- three ways -------------------------------------------------------------------------------
     def _in_place(self, chosen: list[int], seed: int) -> np.ndarray:
         """Straight on the matrices: one piece after another, or (hogwild) threads beside each other."""
+        act = compiled(piece_in_place)
 
         def work(shard: int) -> np.ndarray:
-            total = np.zeros(2)
+            total, loss = np.zeros(2), np.empty((1, 2))
             for piece in chosen[shard :: self.context.team.shards]:
-                w = self.windows(piece, seed)
-                total += self._embed(self.matrices["input"], self.matrices["output"], w)
+                act(*self._piece(piece, seed), loss)
+                total += loss[0]
             return total
 
         if self.recipe.updates == "rounds":  # one piece a round
             return work(0)
         return np.sum(self.context.team.map(work), axis=0)
 
+    def _piece(self, piece: int, seed: int) -> tuple[Any, ...]:
+        """What the loops over a piece are given."""
+        drawing, recipe = self.drawing, self.recipe
+        mine = draw_of(seed, piece + 1)
+        return (
+            self.corpus.numbers.read(int(self.cuts[piece]), int(self.cuts[piece + 1])), drawing.keep,
+            recipe.window, int(recipe.dynamic), draw_of(mine, 1) >> 1,
+            int(self.marks[piece]) if recipe.docs else -1, self.tags, len(drawing.counts), *drawing.paths,
+            drawing.odds, drawing.alias, recipe.negative, draw_of(mine, 2) >> 1, self.matrices["input"],
+            self.matrices["output"], self.lr, *manner(recipe),
+        )  # fmt: skip
+
     def _apart(self, chosen: list[int], seed: int) -> np.ndarray:
         """Each piece on copies of its rows; then all changes, in the order of the pieces."""
-        team, comm = self.context.team, self.context.comm
+        team, comm, act = self.context.team, self.context.comm, compiled(piece_apart)
         mine = chosen[comm.rank :: comm.size]
 
         def work(shard: int) -> list[Change]:
-            return [self._piece(piece, seed) for piece in mine[shard :: team.shards]]
+            found = []
+            for piece in mine[shard :: team.shards]:
+                loss = np.empty((1, 2))
+                rows_a, times_a, moved_a, rows_b, times_b, moved_b = act(*self._piece(piece, seed), loss)
+                touched = {"input": Touched(rows_a, times_a), "output": Touched(rows_b, times_b)}
+                found.append(Change(touched, {"input": moved_a, "output": moved_b}, loss[0]))
+            return found
 
         found = team.map(work)
         changes = [found[k % team.shards][k // team.shards] for k in range(len(mine))]
@@ -199,54 +228,26 @@ class Rounds:
 
     def _add(self, changes: list[Change]) -> None:
         """All changes, piece by piece; the rows are shared out over the threads."""
-        team = self.context.team
-        weights = [
-            self._weights(name, [change.touched[name] for change in changes]) for name in self.matrices
-        ]
+        team, act = self.context.team, compiled(add_all)
+        work = []
+        for name, table in self.matrices.items():
+            rest = self.pieces - len(changes)  # always so many, for each number is compiled anew
+            rows = (*(change.touched[name].rows for change in changes), *[NONE] * rest)
+            moved = (*(change.moved[name] for change in changes), *[table[:0]] * rest)
+            weights = self._weights(name, [change.touched[name] for change in changes])
+            work.append((table, rows, moved, weights))
+        team.map(lambda shard: [act(*one, shard, team.shards) for one in work])
 
-        def work(shard: int) -> None:
-            for (name, table), shares in zip(self.matrices.items(), weights, strict=True):
-                for change, share in zip(changes, shares, strict=True):
-                    add_changes(
-                        table, change.touched[name].rows, change.moved[name], share, shard, team.shards
-                    )
-
-        team.map(work)
-
-    def _weights(self, name: str, touched: list[Touched]) -> list[np.ndarray]:
-        """How much of each piece's change of each row is taken."""
+    def _weights(self, name: str, touched: list[Touched]) -> np.ndarray:
+        """How much of each piece's change of each row is taken, the pieces one after another."""
         if name not in self._seen:
             self._seen[name] = np.zeros((2, self.matrices[name].shape[0]), np.int32)
-        rows = np.concatenate([one.rows for one in touched])
-        weights = np.empty(len(rows), self.context.backend.dtype)
         inputs = 2 * self.recipe.window if not self.recipe.dynamic else self.recipe.window + 1
         if self.recipe.model == "cbow" and name == "output":
             inputs = 1  # a window has one
+        rows = np.concatenate([one.rows for one in touched])
         times = np.concatenate([one.times for one in touched])
-        change_weights(rows, times, STEEPNESS * self.lr * inputs, *self._seen[name], weights)
-        return np.split(weights, np.cumsum([len(one.rows) for one in touched])[:-1])
-
-    def _piece(self, piece: int, seed: int) -> Change:
-        w, touched = localised(self.windows(piece, seed))
-        local = {}
-        for name, one in touched.items():
-            table = self.matrices[name]
-            local[name] = np.empty((len(one.rows), table.shape[1]), table.dtype)
-            copy_rows(table, one.rows, local[name])
-        loss = self._embed(local["input"], local["output"], w)
-        for name, one in touched.items():
-            changes_of_rows(self.matrices[name], one.rows, local[name])
-        return Change(touched, local, loss)
-
-    def _embed(self, a: np.ndarray, b: np.ndarray, w: Windows) -> np.ndarray:
-        loss = np.empty((1, 2))
-        first, last = np.zeros(1, np.int64), np.array([len(w.words)], np.int64)
-        embed_windows(
-            a, b, w.words, w.reach, w.own, w.targets, w.signs, w.ends, first, last, self.drawing.most,
-            self.lr,
-            *manner(self.recipe), 1, loss,
-        )  # fmt: skip
-        return loss[0]
+        return compiled(weights_of)(rows, times, STEEPNESS * self.lr * inputs, *self._seen[name])
 
     def _on_device(self, chosen: list[int], seed: int) -> np.ndarray:
         """All pieces of a round at once, a warp each."""
@@ -254,7 +255,8 @@ class Rounds:
         parts = [localised(self.windows(piece, seed)) for piece in chosen]
         w, first, last = stack(parts)
         weights = {
-            name: np.concatenate(self._weights(name, [t[name] for _, t in parts])) for name in self.matrices
+            name: self._weights(name, [t[name] for _, t in parts]).astype(backend.dtype)
+            for name in self.matrices
         }
         rows = {name: move(np.concatenate([t[name].rows for _, t in parts])) for name in self.matrices}
         local = {

@@ -95,7 +95,7 @@ class Word2Vec(AskedVectors):
                 f"rarest "
                 "were dropped while counting (data.distinct_limit)"
             )
-        if not corpus.numbers.size - corpus.documents:
+        if not corpus.words_kept:
             raise DataError("no word of the vocabulary is in the text", where=self.files[0][1])
 
     def inputs(self) -> list[Path]:
@@ -179,8 +179,7 @@ class Word2Vec(AskedVectors):
     def describe(self) -> Description:
         if not hasattr(self, "corpus"):
             return self.described()
-        words = self.corpus.numbers.size - self.corpus.documents
-        data = f"{words:,} words of {self.corpus.words_read:,} · {len(self.words):,} distinct"
+        data = f"{self.corpus.words_kept:,} words of {self.corpus.words_read:,} · {len(self.words):,} distinct"
         data += f" · {self.document_count:,} documents" if self.recipe.docs else ""
         layers = [
             LayerRow(

@@ -133,7 +133,7 @@ class Corpus:
         self.names = Vocabulary()
         self.tags: list[np.ndarray] = []
         self.skipped, self.first_fault = 0, ""
-        self.documents = self.dropped = self.words_read = 0
+        self.documents = self.dropped = self.words_read = self.words_kept = 0
         self._global: np.ndarray | None = None
         self._made = 0
         """Numbers given out; more than there are words, once some were dropped."""
@@ -268,6 +268,7 @@ class Corpus:
         def change(ids: np.ndarray) -> np.ndarray:
             mapped = table[ids]
             mapped = mapped[mapped >= MARK]
+            self.words_kept += int((mapped != MARK).sum())
             if documents or not len(mapped):
                 return mapped
             again = np.empty(len(mapped), bool)  # a second end of a sentence with nothing in between

@@ -15,7 +15,7 @@ from dlkit.algorithms.rnn_writing import Writer, ends, written
 from dlkit.algorithms.rows import named
 from dlkit.errors import DataError, UsageError
 from dlkit.readers.again import Rereadable
-from dlkit.readers.labelled_sequences import Coder, SequenceData, judged_by
+from dlkit.readers.labelled_sequences import Coder, SequenceData, Sequences, judged_by
 from dlkit.readers.language_data import read_text, spelling_of
 from dlkit.readers.opening import STDIN
 from dlkit.readers.paths import find_file_or_folder
@@ -175,15 +175,9 @@ class AskedSequences(SequenceTraining):
             text = read_text(Rereadable(path), spelling_of(recipe.data, recipe.on_bad_row), self.symbols)
             figures = {"symbols": len(text)} | named("test", self.judged(text))
             return figures | ({"unknown": unknown} if (unknown := text.unknown()) else {})
-        holder = SequenceData(self.symbols, self.classes, batchless())
+        nothing = Sequences(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int64))
+        holder = SequenceData(self.symbols, self.classes, nothing)
         found = judged_by(holder, recipe.data, Rereadable(path), recipe.on_bad_row)
         for note in holder.notes:
             self.context.log(note)
         return {"rows": len(found)} | named("test", self.judged(found))
-
-
-def batchless() -> Any:
-    """No training sequences: what is judged alone."""
-    from dlkit.readers.labelled_sequences import Sequences
-
-    return Sequences(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int64))

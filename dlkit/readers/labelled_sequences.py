@@ -148,9 +148,7 @@ def read_labelled_sequences(
     return data
 
 
-def judged_by(
-    data: SequenceData, spec: SequencesSpec, source: Rereadable, on_bad_row: OnBadRow
-) -> Sequences:
+def judged_by(data: SequenceData, spec: SequencesSpec, source: Rereadable, on_bad_row: OnBadRow) -> Sequences:
     """Labelled sequences of another file in the numbers of known symbols and classes. Raises DataError."""
     texts = TextSource(source, encoding=spec.encoding, on_bad_row=on_bad_row, classes=data.classes)
     found = Coder(spec.tokens, spec.lower, spec.longest, data.symbols).coded(texts.chunks())

@@ -77,7 +77,7 @@ CASES = [
         asks=[["inspect"], ["predict", "data/digits.csv"], ["evaluate"]],
     ),
     Case(
-        ["qlearn", "recipes/dog-trick.yaml", "--epochs", "40", "--set", "pictures=false", "--chunk", "20"],
+        ["qlearn", "recipes/dog-trick.yaml", "--epochs", "12", "--set", "pictures=false", "--chunk", "20"],
         SLOW_COUNTING,
         asks=[["inspect"], ["evaluate", "-n", "100"]],
     ),

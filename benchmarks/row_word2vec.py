@@ -22,8 +22,8 @@ def measure(options: Options) -> Section:
         for model in ("skip-gram", "cbow"):
             contenders = [
                 options.ours(
-                    f"dlkit, {updates}{', 1 thread' * (threads == 1)}", "benchmarks.word2vec_dlkit", str(corpus),
-                    model, updates, str(threads),
+                    f"dlkit, {updates}{', 1 thread' * (threads == 1)}", "benchmarks.word2vec_dlkit",
+                    str(corpus), model, updates, str(threads),
                 )
                 for updates in ("rounds", "hogwild")
                 for threads in dict.fromkeys((options.threads, 1))
@@ -42,8 +42,8 @@ def measure(options: Options) -> Section:
     made = f"{WORDS:,} words drawn from {DISTINCT:,} by Zipf's law, sentences of {SENTENCE}"
     body = "\n\n".join(
         [
-            f"{made}; 100 numbers a word, window 5, 5 negatives, sample 1e-3; {options.threads} threads where "
-            "nothing else is said. Rounds give the same bits for any number of threads, hogwild does not.",
+            f"{made}; 100 numbers a word, window 5, 5 negatives, sample 1e-3; {options.threads} threads "
+            "where nothing else is said. Rounds give the same bits for any number of threads, hogwild does not.",
             table(["model", "", "training (median)", "words/s"], rows),
             "\n".join(notes),
         ]

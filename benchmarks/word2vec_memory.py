@@ -1,6 +1,7 @@
 """Memory of word2vec over a stream of text: ``python -m benchmarks.word2vec_memory GIGABYTES``.
 
-Writes nothing but the run: text is made as it is read, on standard input. Prints for each size the peak of the
+Writes nothing but the run: text is made as it is read, on standard input. Prints for each size the peak of
+the
 process beside what vocabulary and matrices take; the rest must not grow with the text.
 """
 

@@ -179,7 +179,8 @@ class Word2Vec(AskedVectors):
     def describe(self) -> Description:
         if not hasattr(self, "corpus"):
             return self.described()
-        data = f"{self.corpus.words_kept:,} words of {self.corpus.words_read:,} · {len(self.words):,} distinct"
+        data = f"{self.corpus.words_kept:,} words of {self.corpus.words_read:,}"
+        data += f" · {len(self.words):,} distinct"
         data += f" · {self.document_count:,} documents" if self.recipe.docs else ""
         layers = [
             LayerRow(

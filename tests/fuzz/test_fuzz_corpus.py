@@ -1,6 +1,7 @@
 """Spoilt corpora through `word2vec --dry-run`, and spoilt files of vectors through `similar` and `export`.
 
-Garbage in a corpus is a NUL, or bytes that are not UTF-8; without a word that occurs twice there is nothing to
+Garbage in a corpus is a NUL, or bytes that are not UTF-8; without a word that occurs twice there is
+nothing to
 learn. Both end with code 1 and the file's name. What is accepted has exactly the words of its lines.
 """
 

@@ -43,7 +43,8 @@ def measure(options: Options) -> Section:
     body = "\n\n".join(
         [
             f"{made}; 100 numbers a word, window 5, 5 negatives, sample 1e-3; {options.threads} threads "
-            "where nothing else is said. Rounds give the same bits for any number of threads, hogwild does not.",
+            "where nothing else is said. Rounds give the same bits for any number of threads, hogwild "
+            "does not.",
             table(["model", "", "training (median)", "words/s"], rows),
             "\n".join(notes),
         ]

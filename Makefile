@@ -23,7 +23,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-qlearn bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-seq2seq bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-word2vec bench-word2vec-memory bench-qlearn bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-seq2seq bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"

@@ -21,9 +21,8 @@ from tests.cli.calling import (
 
 PAIRS = DATA / "reversed-digits.tsv"
 CHARACTERS = ["--source-words", "characters", "--target-words", "characters"]
-SMALL = [
-    *CHARACTERS, "--embedding", 16, "--units", 32, "--dropout", 0, "--lr", 0.01, "--attention-score", "additive",
-]  # fmt: skip
+SIZES = ["--embedding", 16, "--units", 32, "--dropout", 0]
+SMALL = [*CHARACTERS, *SIZES, "--lr", 0.01, "--attention-score", "additive"]
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@
   const { runs, columns, xs } = JSON.parse(document.getElementById("rows").textContent);
   const space = document.querySelector("svg").namespaceURI;
   const WIDTH = 560, HEIGHT = 300, LEFT = 66, RIGHT = 12, TOP = 10, BOTTOM = 34;
-  const DASHES = { valid: "", test: "2 3", train: "6 3", "": "" };
   const seen = runs.map(() => true);
   const splits = [...new Set(columns.map((column) => column.split))];
+  const DASHES = splits.length > 1 ? { valid: "", test: "2 3", train: "6 3" } : {};
   const splitSeen = Object.fromEntries(splits.map((split) => [split, true]));
   const panels = [];
   let x = xs[0], zoom = null;

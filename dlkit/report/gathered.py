@@ -38,7 +38,8 @@ class Run:
         """finished, or how far it came."""
         if (self.path / SUMMARY).is_file():
             return "finished"
-        return "unfinished" if self.rows or (self.path / CHECKPOINT).is_file() else "nothing saved yet"
+        begun = self.rows or self.members or (self.path / CHECKPOINT).is_file()
+        return "unfinished" if begun else "nothing saved yet"
 
     @property
     def seconds(self) -> float | None:

@@ -23,9 +23,7 @@ PROVENANCE_APART = {"inputs", "recipe_as_given", "artifacts", "warnings"}
 
 def page(runs: Sequence[Run]) -> bytes:
     """The whole page, the same bytes for the same runs. At most `LARGEST` bytes for one run."""
-    title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs: {', '.join(run.name for run in runs[:3])}"
-    if len(runs) > 3:
-        title += ", …"
+    title = _title(runs)
     drawn = [run for run in runs if run.rows]
     sections = [
         ("summary", "Summary", join(_summary(runs))),
@@ -42,6 +40,13 @@ def page(runs: Sequence[Run]) -> bytes:
     room = LARGEST * min(len(runs), 4) - len(bare) - 4_000
     pictures = _pictures(runs, *fitting(runs, max(room, 0)))
     return _bound(title, [*sections[:4], ("pictures", "Pictures", pictures), *sections[4:]], script)
+
+
+def _title(runs: Sequence[Run]) -> str:
+    if all(run.name.startswith(f"{runs[0].name}/") for run in runs[1:]):  # one run, or a family
+        return runs[0].name
+    names = ", ".join(run.name for run in runs[:3])
+    return f"{len(runs)} runs: {names}" + (", …" if len(runs) > 3 else "")
 
 
 def _bound(title: str, sections: Sequence[tuple[str, str, Html | None]], script: str | None) -> bytes:
@@ -144,7 +149,7 @@ def _curves(runs: Sequence[Run]) -> Iterator[Html]:
             "with the extremes of every stretch. metrics.csv has them all.",
             class_="note",
         )
-    yield Html('<div id="controls" class="controls"></div><div id="legend"></div><svg hidden></svg>')
+    yield Html('<div id="controls" class="controls"></div><div id="legend"></div><svg class="none"></svg>')
     yield Html("<noscript><p>The curves need JavaScript; the tables do not.</p></noscript>")
     yield Html('<div id="panels" class="panels"></div>')
     yield data("rows", {"runs": series, "columns": columns, "xs": along})
@@ -217,7 +222,9 @@ def _provenance(run: Run) -> Html:
     if inputs:
         rows = [(str(one.get("path")), number(one.get("bytes")), str(one.get("sha256"))) for one in inputs]
         parts.append(table(f"{run.name}: files it read", ("file", "bytes", "SHA-256"), rows))
-    artifacts = [element("li", str(name)) for name in run.environment.get("artifacts", [])]
+    artifacts = [
+        element("li", name) for name in dict.fromkeys(map(str, run.environment.get("artifacts", [])))
+    ]
     if artifacts:
         parts.append(element("p", f"{run.name}: files it wrote besides"))
         parts.append(element("ul", *artifacts))

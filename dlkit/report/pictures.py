@@ -41,8 +41,7 @@ def found_in(run: Run) -> tuple[list[str], list[str]]:
     """
     listed = [str(name) for name in run.environment.get("artifacts", [])]
     there = list(_below(run.path, run.path))
-    names = [name for name in listed if name in there]
-    names += [name for name in there if name not in names]
+    names = list(dict.fromkeys([*(name for name in listed if name in there), *there]))
     folders: dict[str, list[str]] = {}
     for name in names:
         folders.setdefault(name.rpartition("/")[0], []).append(name)

@@ -1,4 +1,4 @@
-# data -> train -> evaluate -> plot: what has not changed is not done again.
+# data -> train -> evaluate -> plot and report: what has not changed is not done again.
 #
 #     make -f examples/pipeline.mk                    every recipe of RECIPES, into runs/pipeline/
 #     make -f examples/pipeline.mk -j 2 THREADS=1     two trainings at a time
@@ -23,7 +23,7 @@ FLAGS := -q $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(THREADS),--threads $(THREA
 .PHONY: all
 .DELETE_ON_ERROR:
 
-all: $(NAMES:%=$(OUT)/%.json) $(OUT)/curves.svg
+all: $(NAMES:%=$(OUT)/%.json) $(OUT)/curves.svg $(OUT)/report.html
 
 # -- data ------------------------------------------------------------------------------------------
 $(OUT)/data/%:
@@ -42,9 +42,12 @@ $(OUT)/$(basename $(notdir $(1)))/summary.json: $(1) | $(SETS:%=$(OUT)/data/%)
 endef
 $(foreach recipe,$(RECIPES),$(eval $(call training,$(recipe))))
 
-# -- evaluate and plot -----------------------------------------------------------------------------
+# -- evaluate, plot, report ------------------------------------------------------------------------
 $(OUT)/%.json: $(OUT)/%/summary.json
 	$(DLKIT) evaluate $(OUT)/$* --json > $@
 
 $(OUT)/curves.svg: $(NAMES:%=$(OUT)/%/summary.json)
 	$(DLKIT) plot $(^D) -o $@
+
+$(OUT)/report.html: $(NAMES:%=$(OUT)/%/summary.json)
+	$(DLKIT) report $(^D) -o $@

@@ -59,6 +59,7 @@ def test_what_has_not_changed_is_not_done_again(folder: Path) -> None:
     out = folder / "out"
     assert "test_accuracy" in json.loads((out / "golf.json").read_text(encoding="utf-8"))
     assert "<svg" in (out / "curves.svg").read_text(encoding="utf-8")
+    assert "golf" in (out / "report.html").read_text(encoding="utf-8")
 
     files = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     assert make(folder) == (0, "make: Nothing to be done for 'all'.\n")

@@ -128,7 +128,8 @@ def flat(tree: Any, prefix: str = "") -> dict[str, str]:
     elif isinstance(tree, list) and any(isinstance(one, dict | list) for one in tree):
         parts = enumerate(tree)  # type: ignore[assignment]
     else:
-        return {prefix: json.dumps(tree, ensure_ascii=False, default=str)}
+        plain = isinstance(tree, str) and tree != ""
+        return {prefix: tree if plain else json.dumps(tree, ensure_ascii=False, default=str)}
     leaves: dict[str, str] = {}
     for key, value in parts:
         leaves |= flat(value, f"{prefix}.{key}" if prefix else str(key))

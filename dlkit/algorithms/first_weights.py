@@ -21,7 +21,7 @@ def take(model: Module, path: Path, log: Callable[[str], None], *, only_check: b
     only_check: the model has no values yet. Raises DataError for a name that the model has not, or another
     shape.
     """
-    kept = dict([*model.parameters(), *model.buffers()])
+    kept: dict[str, Any] = dict([*model.parameters(), *model.buffers()])
     path = file_of(path)
     arrays = _of_run(path) if path.suffix == ".h5" else _of_npz(path)
     for name, array in arrays.items():

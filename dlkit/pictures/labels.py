@@ -10,7 +10,9 @@ INCHES = 9.0
 
 
 def labelled(points: np.ndarray, labels: list[str]) -> bytes:
-    """PNG: a dot and its text for each of (n, 2) points; the first labels are placed first, and stay nearest."""
+    """PNG: a dot and its text for each of (n, 2) points; the first labels are placed first, and stay
+    nearest.
+    """
     short = [text if len(text) <= LONGEST else text[: LONGEST - 1] + "…" for text in labels]
     low, high = points.min(axis=0), points.max(axis=0)
     span = np.where(high > low, high - low, 1.0)
@@ -31,7 +33,9 @@ def labelled(points: np.ndarray, labels: list[str]) -> bytes:
 
 
 def _width(text: str) -> float:
-    """About how wide a text is, in letter heights: Japanese characters are square, Latin ones half as wide."""
+    """About how wide a text is, in letter heights: Japanese characters are square, Latin ones half as
+    wide.
+    """
     return sum(1.0 if ord(c) > 0x2E80 else 0.58 for c in text) + 0.3
 
 

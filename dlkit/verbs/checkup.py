@@ -49,9 +49,11 @@ def processor() -> Iterator[Finding]:
 
 def _vectors() -> list[str]:
     """Vector instructions that NumPy found here."""
+    import importlib
+
     try:
-        from numpy._core._multiarray_umath import __cpu_features__ as found  # type: ignore[attr-defined]
-    except ImportError:
+        found = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):
         return []
     return [name for name in ("AVX512F", "AVX2", "FMA3", "SSE42", "NEON", "SVE") if found.get(name)]
 

@@ -45,9 +45,7 @@ Examples:
 @click.option(
     "--top-k", type=click.IntRange(min=1), metavar="K", help="(rnn) Draw from the K likeliest symbols alone."
 )
-@click.option(
-    "--length", type=click.IntRange(min=1), metavar="N", help="(rnn) Symbols that are drawn (400)."
-)
+@click.option("--length", type=click.IntRange(min=1), metavar="N", help="(rnn) Symbols that are drawn (400).")
 @click.option(
     "-o",
     "--output",

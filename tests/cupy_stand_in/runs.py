@@ -24,6 +24,8 @@ class Run:
     predicts: bool = True
     feeds: bool = True
     """Whether rows that would crowd the device are fed to it."""
+    looks: bool = False
+    """Whether the host looks at the loss of every step before it takes the step's changes."""
     asks: tuple[str, ...] = ()
     """Other questions to the finished run: `VERB ARGUMENT...` with RUN, FILE (what is written), data.csv."""
 
@@ -242,6 +244,8 @@ data: {{train: data.csv, min_count: 2}}
 dim: 9
 window: 2
 sample: 0
+lr: 0.05
+min_lr: 0.05
 pieces: 3
 piece_words: 60
 map: null
@@ -405,7 +409,7 @@ RUNS = (
         _sentences,
         ("piece_words=120", "piece_words=30"),
         feeds=False,
-        asks=("similar RUN w1",),
+        looks=True,
     ),
     Run(
         "word2vec cbow",
@@ -414,6 +418,7 @@ RUNS = (
         _sentences,
         ("piece_words=120", "piece_words=30"),
         feeds=False,
+        looks=True,
     ),
 )
 

@@ -89,7 +89,10 @@ def test_the_host_does_not_wait_for_a_step(run: Run, tmp_path: Path, monkeypatch
         waited.append(counts.syncs)
         launched.append(counts.launches)
     assert launched[1] > 2 * launched[0]
-    assert waited[0] == waited[1], counts.waits
+    if run.looks:
+        assert 4 * waited[1] <= launched[1], counts.waits
+    else:
+        assert waited[0] == waited[1], counts.waits
 
 
 def test_a_table_too_large_for_the_device_is_fed_to_it(

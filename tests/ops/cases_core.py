@@ -63,6 +63,20 @@ def batch_norm_case(training, leading=(ROWS,)):
     }
 
 
+def columns_case(kind, slope=0.0):
+    running = np.random.default_rng(3).random((2, 6)) + 0.5
+
+    def run(tape, x, gain, bias):
+        statistics = tuple(tape.backend.asarray(r).copy() for r in running)
+        return norm.batch_norm(tape, x, gain, bias, statistics, kind=kind, slope=slope)
+
+    return {
+        "op": norm.NormaliseColumns,
+        "inputs": lambda rng: (rng.normal(size=(4, 6)), rng.normal(size=6), rng.normal(size=6)),
+        "run": run,
+    }
+
+
 def labels(n):
     return np.random.default_rng(n).integers(0, 3, n)
 
@@ -151,6 +165,10 @@ CASES = {
     },
     "batch norm": batch_norm_case(True),
     "batch norm of maps": batch_norm_case(True, (ROWS, 2, 2)),
+    "batch norm of few rows": columns_case(IDENTITY),
+    "batch norm of few rows, relu": columns_case(RELU),
+    "batch norm of few rows, leaky": columns_case(LEAKY_RELU, 0.2),
+    "batch norm of few rows, tanh": columns_case(TANH),
     "batch norm frozen": batch_norm_case(False),
     "layer norm": {
         "op": norm.LayerNorm,

@@ -11,7 +11,14 @@ def test_embedded_tables_are_what_the_script_makes(embedded, tmp_path):
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     makers = (script.digits, script.diabetes, script.sine, script.golf, script.spam_table)
-    for make in (*makers, script.bars, script.books, script.completions, script.reversed_digits, script.dog_trick):
+    for make in (
+        *makers,
+        script.bars,
+        script.books,
+        script.completions,
+        script.reversed_digits,
+        script.dog_trick,
+    ):
         make(tmp_path)
     made = sorted(path.name for path in tmp_path.iterdir())
     tables = ["diabetes.csv", "digits.csv", "dog-trick.csv", "golf.csv", "sine.csv", "spam-table.csv"]

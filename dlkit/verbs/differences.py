@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,9 +150,10 @@ def _unlike(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     for key in dict.fromkeys([*old, *new]):
         if key not in UNLIKE and old.get(key) != new.get(key):
             yield f"{key}: {old.get(key)}, now {new.get(key)}"
-    sums = {one["path"]: one.get("sha256") for one in new.get("inputs", [])}
+    sums = {os.path.normpath(one["path"]): one.get("sha256") for one in new.get("inputs", [])}
     for one in old.get("inputs", []):
-        if one["path"] not in sums:
-            yield f"input {one['path']} was not read this time"
-        elif sums[one["path"]] != one.get("sha256"):
-            yield f"input {one['path']} has changed"
+        path = os.path.normpath(one["path"])  # found by way of the recipe's folder, or not
+        if path not in sums:
+            yield f"input {path} was not read this time"
+        elif sums[path] != one.get("sha256"):
+            yield f"input {path} has changed"

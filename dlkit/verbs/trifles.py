@@ -44,6 +44,21 @@ def _texts(rng: np.random.Generator) -> Iterable[str]:
         yield f"c{k % 2}\t" + " ".join(f"w{v}" for v in rng.integers(0, 20, 8).tolist())
 
 
+def _pairs(rng: np.random.Generator) -> Iterable[str]:
+    for _ in range(40):
+        word = "".join("abcd"[k] for k in rng.integers(0, 4, 4).tolist())
+        yield f"{word}\t{word[::-1]}"
+
+
+def _sentences(rng: np.random.Generator) -> Iterable[str]:
+    for _ in range(60):
+        yield " ".join(f"w{v}" for v in rng.integers(0, 20, 8).tolist())
+
+
+def _arms(rng: np.random.Generator) -> Iterable[str]:
+    yield from ("arm,mean", "a,0.2", "b,0.6")
+
+
 _ROWS = "data: {train: data.csv, valid: 0.2, test: 0.2}\nepochs: 1\nbatch: 16\n"
 _PIXELS = "data: {train: data.csv, label: y, shape: [8, 8], valid: 0.2}\nepochs: 1\nbatch: 16\n"
 _GAN = "latent: 4\ngenerator: [{dense: 8}, batch_norm]\ndiscriminator: [{dense: 8}]\nwatch: {samples: 60}\n"
@@ -87,6 +102,55 @@ TRIFLES: dict[str, Trifle] = {
                 for name in ("apriori", "fp-growth", "eclat")
             ),
             _baskets,
+        ),
+        Trifle(
+            "word2vec",
+            tuple(
+                "data: {train: data.csv, min_count: 1}\ndim: 8\nepochs: 1\nmap: null\n"
+                f"model: {model}\nobjective: {goal}\n"
+                for model in ("skip-gram", "cbow")
+                for goal in ("negative", "hierarchical")
+            ),
+            _sentences,
+        ),
+        Trifle(
+            "lda", ("data: data.csv\ntext: {no_below: 1, no_above: 1.0}\ntopics: 3\nepochs: 2\n",), _sentences
+        ),
+        Trifle(
+            "rnn",
+            tuple(
+                "data: {train: data.csv, valid: 0.2}\nsteps: 5\nepochs: 1\nbatch: 4\n"
+                f"model: {{embedding: 4, units: 8, cell: {cell}}}\n"
+                for cell in ("lstm", "gru", "tanh")
+            ),
+            _sentences,
+        ),
+        Trifle(
+            "seq2seq",
+            (
+                "data: {train: data.csv}\nsource_words: {tokens: characters, min_count: 1}\n"
+                "target_words: {tokens: characters, min_count: 1}\n"
+                "model: {embedding: 4, units: 8}\nepochs: 1\nbatch: 40\n",
+            ),
+            _pairs,
+        ),
+        Trifle(
+            "qlearn",
+            tuple(
+                f"world: frozenlake-4x4\nmethod: {method}\nepisodes: 20\nepochs: 1\npictures: false\n"
+                for method in ("q_learning", "sarsa", "expected_sarsa", "double_q")
+            ),
+            lambda rng: (),
+        ),
+        Trifle("bandit", ("data: {train: data.csv}\nruns: 2\nsteps: 20\nepochs: 1\n",), _arms),
+        Trifle(
+            "active",
+            (
+                "data: {train: data.csv, label: y, test: 0.2}\nstart: 6\nquery: 5\nepochs: 2\n"
+                "mc_samples: 3\nstrategy: bald\n"
+                "learner: {name: train-mlp, model: [{dense: 8}, {dropout: 0.3}], epochs: 2, batch: 10}\n",
+            ),
+            _table,
         ),
     )
 }

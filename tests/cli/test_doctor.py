@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlkit.cli import COMMANDS
 from dlkit.verbs import checkup, parity, trifles
 from dlkit.verbs.checkup import CHECKS, EXTRAS, Finding, declared_extras
 from tests.cli.calling import call, good
@@ -109,3 +110,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_warm_trains(name: str, tmp_path: Path) -> None:
     trifles.train(name, tmp_path)
     assert (tmp_path / "run-0" / "summary.json").is_file()
+
+
+def test_every_training_command_has_a_trifle() -> None:
+    assert set(trifles.TRIFLES) == {name for name, entry in COMMANDS.items() if entry.section == "Train"}

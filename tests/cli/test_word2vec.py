@@ -163,6 +163,8 @@ def test_items_between_tabs_and_japanese_names(tmp_path: Path) -> None:
         9,
         "--epochs",
         40,
+        "--dim",
+        16,
         "--set",
         "sample=0",
     )

@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +22,10 @@ if str(ROOT) not in sys.path:  # `benchmarks` is a folder of the checkout, not p
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # begun with & by a script: commands would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     quiet = (HealthCheck.too_slow,)
     # A deadline would be an asserted timing, and the first example compiles kernels.
     settings.register_profile("small", max_examples=50, deadline=None, suppress_health_check=quiet)

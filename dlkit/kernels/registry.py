@@ -40,9 +40,9 @@ class Kernel:
         gpu: Callable[..., None] | None,
         check: Callable[..., None] | None,
         updates: str,
-        rows: str,
-        own: str,
-        sums: str,
+        rows: str = "",
+        own: str = "",
+        sums: str = "",
         exact: bool = False,
     ) -> None:
         self.name = name

@@ -115,7 +115,7 @@ def _check_weights(rows: Any, times: Any, rate: float, seen: Any, total: Any, we
     checks.shaped(name, "times", times, rows.shape, np.int32)
     checks.shaped(name, "seen", seen, seen.shape[:1], np.int32)
     checks.shaped(name, "total", total, seen.shape, np.int32)
-    if weights.shape != rows.shape or weights.dtype.kind != "f":
+    if weights.shape != rows.shape or weights.dtype not in (np.float32, np.float64):
         raise ValueError(f"{name}: weights: expected {len(rows)} numbers")
     if len(rows) and rows.view(np.uint32).max() >= len(seen):
         raise ValueError(f"{name}: rows: expected numbers in [0, {len(seen)})")

@@ -121,7 +121,7 @@ def read_answers(text: str, where: str, schema: Schema, *, needed: set[int]) -> 
 
     needed: rows that must have a label. Raises DataError with file:line.
     """
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=None))
     header = [name.strip() for name in next(reader, [])]
     absent = [name for name in (ROW, LABEL) if name not in header]
     if absent:

@@ -26,6 +26,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.definitions: dict[str, Any] = {}
+        self.nouns: dict[str, list[Family]] = {}
         self.standing: dict[Family, Family] = {}
         """Root family -> the child that stands for it."""
 
@@ -77,9 +78,18 @@ class _Writer:
         words: dict[str, Any] = {key: schema.pop(key) for key in ("description", "default") if key in schema}
         return {**words, "anyOf": [schema, schema["properties"][short]]}
 
+    def _name_of(self, family: Family) -> str:
+        """The family's noun; of several families with one noun the later ones are numbered."""
+        noun = _noun(family)
+        known = self.nouns.setdefault(noun, [])
+        if not any(one is family for one in known):
+            known.append(family)
+        number = next(k for k, one in enumerate(known) if one is family)
+        return f"{noun}_{number + 1}" if number else noun
+
     def _family(self, family: Family) -> dict[str, Any]:
         family = self.standing.get(family, family)
-        name = _noun(family)
+        name = self._name_of(family)
         if name not in self.definitions:
             self.definitions[name] = {}
             outer = self.standing

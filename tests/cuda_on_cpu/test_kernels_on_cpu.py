@@ -40,9 +40,13 @@ ON_THE_HOST = {
     "segment_words", "segment_characters", "index_spans", "place_keys", "tally_words", "add_rows",
     "score_words", "order_by_row", "group_by_row", "mark_repeats", "count_blocks", "fill_blocks",
     "als_solve", "svdpp_users", "implicit_sums", "policy_sweeps", "value_sweep",
+    "lda_sample", "lda_list", "lda_fold_in", "draw_windows", "draw_negatives", "tree_targets", "number_rows",
+    "change_weights", "softmax_windows", "correlate", "spread", "weight_gradient", "normalise",
+    "normalise_backward",
 }  # fmt: skip
 """Texts are cut and counted, ratings sorted on the host; Cholesky ALS and SVD++ refuse a GPU in one
-line; what a policy is worth is computed at the end of an epoch, on the host."""
+line; what a policy is worth is computed at the end of an epoch, on the host; lda runs there alone, and
+word2vec draws there; convolutions and normalisation have other kernels on a GPU."""
 
 
 def test_every_kernel_runs_on_the_gpu_and_has_cases() -> None:

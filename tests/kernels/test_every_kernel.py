@@ -18,9 +18,9 @@ ALL = [case for name in sorted(CASES) for case in CASES[name]]
 LARGEST = [CASES[name][-1] for name in sorted(CASES)]
 DIFFERENTIATED = {"dx", "dz", "da", "db", "dgamma", "dbeta", "dw", "dh"}
 """Arguments that are gradients of something: a kernel that writes one needs a gradient check."""
-IN_FLOAT64 = {"squared_norm", "als_solve", "mf_sgd", "nmf_rows", "svdpp_users"}
-"""Kernels meant to compute in float64 whatever they are given: sums of squared errors, a Cholesky factor."""
-SCATTERS = {"fill_blocks", "td_episodes"}
+IN_FLOAT64 = {"squared_norm", "als_solve", "mf_sgd", "nmf_rows", "svdpp_users", "embed_windows"}
+"""Kernels meant to compute in float64 whatever they are given: sums of errors, a Cholesky factor."""
+SCATTERS = {"fill_blocks", "td_episodes", "change_weights"}
 """Kernels that put each number at a place of its own: there is nothing to vectorise."""
 ROUNDING = {np.float32: 3e-6, np.float64: 1e-13}
 """Error allowed beside the largest entry: some ten roundings (sums grow with the root of their length)."""

@@ -55,7 +55,7 @@ CASES = [
         asks=[["inspect"], ["predict", "data/golf.csv"], ["evaluate"]],
     ),
     Case(
-        ["rnn", "data/alice.txt", "--valid", "0.1", "--test", "0.1", "--epochs", "4", "--units", "64"],
+        ["rnn", "data/alice.txt", "--valid", "0.1", "--test", "0.1", "--epochs", "8", "--units", "64"],
         asks=[["inspect"], ["predict", "data/golf.csv"], ["evaluate"], ["sample", "--length", "20"]],
     ),
     Case(

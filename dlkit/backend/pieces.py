@@ -56,7 +56,16 @@ def laying(dispatcher: Any, uses: tuple[int, ...]) -> Callable[..., None]:
     made.__module__ = _call.__module__
     # numba's cache is named after the function, and the kernel's name tells all that it was made of
     made.__qualname__ = f"lay_{''.join(map(str, uses))}_{dispatcher.py_func.__qualname__}"
-    return compiled(made)
+    layer: Any = compiled(made)
+    load = layer.compile
+
+    def load_both(signature: Any) -> Any:
+        """What is laid down refers to f by name, so f comes first, also where both come from the cache."""
+        dispatcher.compile(tuple(signature[-1]))  # *args as one type
+        return load(signature)
+
+    layer.compile = load_both
+    return layer
 
 
 def _call(words, rows, bands, partial, *args):
@@ -98,9 +107,8 @@ def _entry(context: Any, module: Any, dispatcher: Any, args: Any, uses: tuple[in
             value = _moved(context, builder, kind_of, value, first, place)
             mine = builder.add(mine, sizes.pop(0))
         passed.append(value)
-    compiled_for = dispatcher.get_compile_result(types.void(*args))
-    context.active_code_library.add_linking_library(compiled_for.library)
-    callee = context.declare_function(module, compiled_for.fndesc)
+    # Declared, not linked: a second copy would be optimised a second time, with other last bits.
+    callee = context.declare_function(module, dispatcher.get_compile_result(types.void(*args)).fndesc)
     status, _ = context.call_conv.call_function(builder, callee, types.none, args.types, passed)
     with builder.if_then(status.is_error):
         builder.store(_LONG(1), builder.gep(words, [_LONG(FAILED)]))

@@ -50,12 +50,7 @@ class Whole:
         self.contents = contents(directory)
 
 
-def _param(case: Case) -> object:
-    marks = [pytest.mark.xfail(reason=case.fault, strict=False)] if case.fault else []
-    return pytest.param(case, id=case.name, marks=marks)
-
-
-@pytest.fixture(scope="module", params=[_param(case) for case in CASES])
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
 def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 

@@ -1,5 +1,11 @@
 """Kernels in parts: what lanes compute is what one call computes, whoever does it."""
 
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from kernels.cases import CASES, Case
@@ -45,6 +51,39 @@ def test_parts_make_the_whole(case: Case, teams: list[ProductTeam], monkeypatch:
         scale = max(1.0, float(np.abs(expected).max(initial=0)))
         for result in found:
             np.testing.assert_allclose(result[name], expected, rtol=0, atol=30 * ROUNDING[np.float32] * scale)
+
+
+def exact_outputs(team: ProductTeam) -> dict[str, str]:
+    """What each kernel makes in parts, where no sum's order is in it: kernel and argument -> digest."""
+    made = {}
+    for case in SHARED:
+        kernel, args = KERNELS[case.kernel], case.make(np.random.default_rng(1), np.float32)
+        team.share(kernel, *args)
+        if not kernel.own:
+            summed = {kernel.arguments[i] for i in kernel.places_of_sums}
+            for name, array in arrays(kernel, args).items():
+                if name not in summed:
+                    made[f"{kernel.name} {name}"] = hashlib.sha256(array.tobytes()).hexdigest()
+    return made
+
+
+def test_the_bits_do_not_depend_on_what_was_called_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose first calls are in parts (training), beside one that called whole kernels (figures)."""
+    monkeypatch.setattr(registry, "SMALLEST", 0)
+    for case in SHARED:
+        KERNELS[case.kernel](*case.make(np.random.default_rng(1), np.float32))
+    with ProductTeam(2, 2) as team:
+        after_figures = exact_outputs(team)
+    program = (
+        "import json, sys; sys.path[:0] = sys.argv[1:]; from dlkit.kernels import registry; "
+        "registry.SMALLEST = 0; from kernels.test_shared_out import ProductTeam, exact_outputs\n"
+        "with ProductTeam(2, 2) as team: print(json.dumps(exact_outputs(team)))"
+    )
+    tests = Path(__file__).parents[1]
+    command = [sys.executable, "-c", program, str(tests), str(tests.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == after_figures and len(after_figures) > 20
 
 
 def test_what_is_small_or_has_few_rows_is_left_whole() -> None:

@@ -2,23 +2,27 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dlkit.pictures.figures import figure
 
 FORMATS = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}}
 """What each format would write about the day and the program, and is kept from writing."""
-DASHES = ("-", "--", ":", "-.")
+DASHES = ("-", "--", ":")
+SPLITS = ("valid", "train", "test")
+"""What DASHES mean, where columns of several splits share a panel."""
 
 
 class Curve(NamedTuple):
-    """One line of a panel. colour, dash: numbers; curves of the same number look the same."""
+    """One line of a panel. colour, dash: numbers; curves of the same number look the same. spread: half the
+    height of a band around it."""
 
     x: Sequence[float]
     y: Sequence[float]
     colour: int
     dash: int = 0
+    spread: Sequence[float] = ()
 
 
 class Panel(NamedTuple):
@@ -29,7 +33,7 @@ class Panel(NamedTuple):
 
 
 def draw(
-    panels: list[Panel], x_label: str, colours: Sequence[str], dashes: Sequence[str], *,
+    panels: list[Panel], x_label: str, colours: Sequence[str], dashes: Mapping[str, int], *,
     log: Sequence[str] = (), format: str = "png",
 ) -> bytes:  # fmt: skip
     """colours, dashes: what the numbers of the curves mean, for the legend. log: "x", "y" or both."""
@@ -39,8 +43,13 @@ def draw(
             axes = drawn.add_subplot(1, len(panels), place)
             for curve in panel.curves:
                 marker = "o" if len(curve.x) < 3 else ""  # one point is no line
-                style, colour = DASHES[curve.dash % len(DASHES)], f"C{curve.colour % 10}"
+                style, colour = DASHES[curve.dash], f"C{curve.colour % 10}"
                 axes.plot(curve.x, curve.y, style, color=colour, lw=1.4, marker=marker, ms=4)
+                if curve.spread:
+                    edges = [
+                        [y + sign * s for y, s in zip(curve.y, curve.spread, strict=True)] for sign in (-1, 1)
+                    ]
+                    axes.fill_between(curve.x, *edges, color=colour, alpha=0.15, lw=0)
             axes.set(xlabel=x_label, ylabel=panel.label)
             axes.grid(alpha=0.25)
             for axis in log:
@@ -53,12 +62,22 @@ def draw(
     return out.getvalue()
 
 
-def _legend(drawn: Any, colours: Sequence[str], dashes: Sequence[str]) -> None:
+def _legend(drawn: Any, colours: Sequence[str], dashes: Mapping[str, int]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=f"C{k % 10}", label=name) for k, name in enumerate(colours)]
-    lines = lines if len(lines) > 1 else []
-    if len(dashes) > 1:
-        lines += [Line2D([], [], color="0.3", ls=DASHES[k % 4], label=name) for k, name in enumerate(dashes)]
+    lines += [Line2D([], [], color="0.3", ls=DASHES[k], label=name) for name, k in dashes.items()]
     if lines:
         drawn.legend(handles=lines, loc="outside right upper", fontsize="small")
+
+
+def split_of(column: str) -> str:
+    """The split that a column of metrics is of, by the beginning of its name; empty: of none."""
+    split = column.split("_", 1)[0]
+    return split if split in SPLITS and split != column else ""
+
+
+def dashes_of(columns: Sequence[str]) -> dict[str, int]:
+    """Dashes that tell the columns' splits apart; empty where there is one."""
+    present = {split for split in map(split_of, columns) if split}
+    return {split: k for k, split in enumerate(SPLITS) if split in present} if len(present) > 1 else {}

@@ -1,18 +1,16 @@
 """The members of a family side by side: one long table, and one figure with a panel for each measure."""
 
-import io
-import warnings
 from pathlib import Path
 from typing import Any
 
 from dlkit.errors import UserError
+from dlkit.pictures import curves, figures
+from dlkit.pictures.curves import Curve, Panel, dashes_of, split_of
 from dlkit.training.metrics import Column, Number, read_csv, text_of, to_csv
 from dlkit.training.rundir import COMPARE, METRICS, cannot
 
 PANELS = 4
 UNDRAWN = ("lr",)
-JAPANESE_FONTS = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic")
-SPLITS: dict[str, Any] = {"train": "--", "valid": "-", "test": ":"}
 
 
 def compare_csv(members: dict[str, Path]) -> str:
@@ -47,10 +45,7 @@ def draw(text: str, columns: tuple[Column, ...], over: str = "epoch") -> bytes |
     """compare.csv as a PNG: a panel for each measure, a colour for each member, validation solid and
     training dashed. A column NAME_sd is a band of NAME. `over`: the column that runs along.
     None where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.lines import Line2D
-    except ImportError:
+    if not figures.available():
         return None
     rows = read_csv(text, COMPARE)
     units = {column.name: column.unit for column in columns}
@@ -58,49 +53,34 @@ def draw(text: str, columns: tuple[Column, ...], over: str = "epoch") -> bytes |
     bands = {name for name in present if name.endswith("_sd") and name.removesuffix("_sd") in present}
     present = [name for name in present if name not in bands and name != over]
     measures = list(dict.fromkeys(_measure(name) for name in present if name not in UNDRAWN))[:PANELS]
-    figure = Figure(figsize=(5.5 * max(len(measures), 1) + 1.5, 4), layout="constrained")
-    curves: dict[str, list[dict[str, Any]]] = {}
+    members: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        curves.setdefault(str(row["member"]), []).append(row)
+        members.setdefault(str(row["member"]), []).append(row)
     # folds of a variant share its colour; a hundred names would leave no room for the curves
-    group = {member: member.split("/")[0] for member in curves}
-    colours = {name: f"C{k % 10}" for k, name in enumerate(dict.fromkeys(group.values()))}
-    splits = list(dict.fromkeys(s for name in present if (s := name.split("_", 1)[0]) in SPLITS))
-    styles: dict[str, Any] = SPLITS if len(splits) > 1 else {}
-    for place, measure in enumerate(measures, 1):
-        axes = figure.add_subplot(1, len(measures), place)
+    groups = list(dict.fromkeys(member.split("/")[0] for member in members))
+    dashes = dashes_of(present)
+    panels = []
+    for measure in measures:
         names = [name for name in present if _measure(name) == measure]
-        for member, points in curves.items():
-            for name in names:
-                x, y = [[row[key] for row in points if name in row] for key in (over, name)]
-                style, colour = styles.get(name.split("_", 1)[0], "-"), colours[group[member]]
-                axes.plot(x, y, style, color=colour, lw=1.2)
-                if f"{name}_sd" in bands:
-                    sd = [row.get(f"{name}_sd", 0.0) for row in points if name in row]
-                    low, high = ([a + k * b for a, b in zip(y, sd, strict=True)] for k in (-1, 1))
-                    axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+        drawn = [
+            Curve(
+                [row[over] for row in points if name in row],
+                [row[name] for row in points if name in row],
+                groups.index(member.split("/")[0]),
+                dashes.get(split_of(name), 0),
+                [row.get(f"{name}_sd", 0.0) for row in points if name in row]
+                if f"{name}_sd" in bands
+                else (),
+            )
+            for member, points in members.items()
+            for name in names
+        ]
         unit = units[names[0]]
-        axes.set(xlabel=_measure(over), ylabel=measure if unit == "1" else f"{measure} ({unit})")
-    lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    lines += [Line2D([], [], color="black", linestyle=style, label=split) for split, style in styles.items()
-              if split in splits]  # fmt: skip
-    figure.legend(handles=lines, loc="outside right upper", fontsize="small")
-    return _png(figure)
-
-
-def _png(figure: Any) -> bytes:
-    """The figure's bytes, without the date and version that matplotlib would add."""
-    from matplotlib import font_manager, rc_context
-
-    families = ["DejaVu Sans", *sorted(set(JAPANESE_FONTS) & set(font_manager.get_font_names()))]
-    content = io.BytesIO()
-    with rc_context({"font.family": families}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # no such font: boxes are drawn
-        figure.savefig(content, format="png", metadata={"Software": None})
-    return content.getvalue()
+        panels.append(Panel(measure if unit == "1" else f"{measure} ({unit})", drawn))
+    return curves.draw(panels, _measure(over), groups, dashes)
 
 
 def _measure(name: str) -> str:
     """train_loss and valid_loss share a panel."""
-    split, _, rest = name.partition("_")
-    return rest if split in SPLITS else name
+    split = split_of(name)
+    return name.removeprefix(f"{split}_") if split else name

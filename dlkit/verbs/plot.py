@@ -10,7 +10,6 @@ from dlkit.errors import DataError, UsageError, UserError
 HELP = "Curves of one or several runs' metrics as PNG, SVG or PDF."
 
 Rows = list[dict[str, Any]]
-SPLITS = ("valid", "test", "train")
 
 
 @click.command(
@@ -57,7 +56,8 @@ def command(
     panels, dashes = panels_of(members, x, names)
     if note := figures.missing_font("".join(members)):
         click.echo(note, err=True)
-    picture = curves.draw(panels, x, list(members), dashes, log=log or "", format=kind)
+    told = list(members) if len(members) > 1 else []
+    picture = curves.draw(panels, x, told, dashes, log=log or "", format=kind)
     write_atomic(output, picture)
     click.echo(str(output))
 
@@ -119,18 +119,17 @@ def _refuse_unknown(name: str, members: dict[str, Rows]) -> None:
         raise UsageError(f"no run has a column {name}", hint=hint)
 
 
-def panels_of(members: dict[str, Rows], x: str, names: list[str]) -> tuple[list[Any], list[str]]:
+def panels_of(members: dict[str, Rows], x: str, names: list[str]) -> tuple[list[Any], dict[str, int]]:
     """A panel for each measure, a colour for each run, a dash for each split; and what the dashes mean."""
-    from dlkit.pictures.curves import Curve, Panel
+    from dlkit.pictures.curves import Curve, Panel, dashes_of, split_of
 
-    splits = {name: name.split("_", 1)[0] if name.split("_", 1)[0] in SPLITS else "" for name in names}
-    dashes = [split for split in SPLITS if split in splits.values()]
+    dashes = dashes_of(names)
     panels: dict[str, list[Any]] = {}
     for name in names:
-        measure = name.removeprefix(f"{splits[name]}_") if splits[name] else name
+        split = split_of(name)
+        measure = name.removeprefix(f"{split}_") if split else name
         for colour, rows in enumerate(members.values()):
             points = [(row[x], row[name]) for row in rows if x in row and name in row]
-            dash = dashes.index(splits[name]) if splits[name] else 0
             along, up = zip(*points, strict=True) if points else ((), ())
-            panels.setdefault(measure, []).append(Curve(along, up, colour, dash))
+            panels.setdefault(measure, []).append(Curve(along, up, colour, dashes.get(split, 0)))
     return [Panel(label, curves) for label, curves in panels.items()], dashes

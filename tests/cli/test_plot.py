@@ -56,7 +56,7 @@ def test_what_is_drawn(runs: Path) -> None:
     members = rows_of(runs / "one") | rows_of(runs / "two")
     assert list(members) == [str(runs / name) for name in ("one", "two/fold-1", "two/fold-2")]
     panels, dashes = panels_of(members, "epoch", ["train_loss", "valid_loss", "valid_accuracy"])
-    assert [panel.label for panel in panels] == ["loss", "accuracy"] and dashes == ["valid", "train"]
+    assert [panel.label for panel in panels] == ["loss", "accuracy"] and dashes == {"valid": 0, "train": 1}
     loss = panels[0].curves
     assert [(len(c.x), c.colour, c.dash) for c in loss[:3]] == [(3, 0, 1), (2, 1, 1), (2, 2, 1)]
     assert [len(c.x) for c in loss[3:]] == [3, 0, 0], "folds have no validation here"

@@ -1,7 +1,6 @@
 import csv
 import json
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def test_a_picture_where_matplotlib_is(tmp_path: Path) -> None:
 def test_a_note_where_it_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setattr("dlkit.pictures.figures.available", lambda: False)
     go(tmp_path, folds=2, options={"quiet": False})
     assert not (tmp_path / "compare.png").exists() and (tmp_path / "summary.json").exists()
     assert 'compare.png needs matplotlib: pip install "dlkit[report]"' in capsys.readouterr().err

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential, exponential_minus_one
 from dlkit.kernels.registry import kernel
 
@@ -104,7 +105,7 @@ def _activate_backward_cpu(x, y, dy, a, kind, dx, da):
 
 
 # -- CUDA -------------------------------------------------------------------------------------
-CUDA = r"""
+_KERNELS = r"""
 extern "C" __global__ void activate(const real* x, const real* a, int kind, real* y, long long n) {
   GRID_STRIDE(i, n) {
     real u = x[i];
@@ -138,15 +139,11 @@ extern "C" __global__ void slope_gradient(const real* x, const real* dy, real* d
   int t = threadIdx.x;
   real sum = 0;
   for (long long i = t; i < n; i += blockDim.x) sum += x[i] > 0 ? (real)0 : dy[i] * x[i];
-  part[t] = sum;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] += part[t + half];
-    __syncthreads();
-  }
-  if (t == 0) da[0] = part[0];
+  sum = tree_sum(sum, part);
+  if (t == 0) da[0] = sum;
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _activate_gpu(launch: Any, x: Any, a: Any, kind: int, y: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential_minus_one
 from dlkit.kernels.registry import kernel
 
@@ -76,20 +77,7 @@ def _additive_scores_backward_cpu(q, k, w, ds, dq, dk, dw):
 
 
 # -- CUDA -----------------------------------------------------------------------------------------
-CUDA = r"""
-__device__ __forceinline__ real tree_sum(real value, real* part) {
-  int t = threadIdx.x;
-  part[t] = value;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] += part[t + half];
-    __syncthreads();
-  }
-  value = part[0];
-  __syncthreads();
-  return value;
-}
-
+_KERNELS = r"""
 // One block a score.
 extern "C" __global__ void additive_scores(const real* q, const real* k, const real* w, real* s, int rows,
                                            int steps, int size, int n) {
@@ -135,6 +123,7 @@ extern "C" __global__ void additive_scores_weight(const real* q, const real* k, 
   if (threadIdx.x == 0) dw[i] = sum;
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _additive_scores_gpu(launch: Any, q: Any, k: Any, w: Any, s: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential, largest
 from dlkit.kernels.registry import kernel
 
@@ -69,21 +70,8 @@ def _masked_softmax_backward_cpu(a, da, ds):
 
 
 # -- CUDA -----------------------------------------------------------------------------------------
-CUDA = r"""
+_KERNELS = r"""
 // One block a row of scores; shared trees, so the order of the sums never changes.
-__device__ __forceinline__ real tree_sum(real value, real* part) {
-  int t = threadIdx.x;
-  part[t] = value;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] += part[t + half];
-    __syncthreads();
-  }
-  value = part[0];
-  __syncthreads();
-  return value;
-}
-
 extern "C" __global__ void masked_softmax(const real* s, const long long* lengths, real* a, int steps,
                                           int size) {
   __shared__ real part[64];
@@ -96,14 +84,7 @@ extern "C" __global__ void masked_softmax(const real* s, const long long* length
   if (n == 0) return;
   real top = row[0];
   for (int j = t; j < n; j += blockDim.x) top = row[j] > top ? row[j] : top;
-  part[t] = top;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] = part[t + half] > part[t] ? part[t + half] : part[t];
-    __syncthreads();
-  }
-  top = part[0];
-  __syncthreads();
+  top = tree_maximum(top, part);
   real sum = 0;
   for (int j = t; j < n; j += blockDim.x) {
     real e = real_exp(row[j] - top);
@@ -123,6 +104,7 @@ extern "C" __global__ void masked_softmax_backward(const real* a, const real* da
   for (int j = threadIdx.x; j < size; j += blockDim.x) ds[first + j] = a[first + j] * (da[first + j] - sum);
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _masked_softmax_gpu(launch: Any, s: Any, lengths: Any, a: Any) -> None:

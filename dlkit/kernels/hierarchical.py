@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential, log_one_plus
 from dlkit.kernels.registry import kernel
 
@@ -73,7 +74,7 @@ def _path_loss_cpu(
         likeliest[i] = 1 if label >= 0 and best else 0
 
 
-CUDA = r"""
+_KERNELS = r"""
 // A block a row. A label out of range makes its row NaN.
 extern "C" __global__ void path_loss(const real* h, const real* w, const real* b, const long long* nodes,
                                      const unsigned char* branches, const long long* starts,
@@ -96,14 +97,7 @@ extern "C" __global__ void path_loss(const real* h, const real* w, const real* b
       const real* row = w + nodes[s] * n;
       real sum = 0;
       for (int j = t; j < n; j += blockDim.x) sum += row[j] * x[j];
-      part[t] = sum;
-      __syncthreads();
-      for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-        if (t < half) part[t] += part[t + half];
-        __syncthreads();
-      }
-      real z = part[0] + b[nodes[s]];
-      __syncthreads();
+      real z = tree_sum(sum, part) + b[nodes[s]];
       real sign = branches[s] == 0 ? (real)1 : (real)-1;
       real u = sign * z;
       real e = real_exp(-real_abs(u));
@@ -120,6 +114,7 @@ extern "C" __global__ void path_loss(const real* h, const real* w, const real* b
   }
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _path_loss_gpu(

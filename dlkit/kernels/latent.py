@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential
 from dlkit.kernels.registry import kernel
 
@@ -74,7 +75,7 @@ def _gaussian_kl_cpu(f, weight, df, rows):
         rows[i] = half * total
 
 
-CUDA = r"""
+_KERNELS = r"""
 extern "C" __global__ void reparameterise(const real* f, const real* e, real* z, int k, long long size) {
   GRID_STRIDE(i, size) {
     const real* row = f + i / k * 2 * k;
@@ -106,15 +107,11 @@ extern "C" __global__ void gaussian_kl(const real* f, real weight, real* df, rea
     out[j] = weight * mu;
     out[k + j] = (real)0.5 * weight * (v - (real)1);
   }
-  part[threadIdx.x] = sum;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
-    __syncthreads();
-  }
-  if (threadIdx.x == 0) rows[blockIdx.x] = (real)0.5 * part[0];
+  sum = tree_sum(sum, part);
+  if (threadIdx.x == 0) rows[blockIdx.x] = (real)0.5 * sum;
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _reparameterise_gpu(launch: Any, f: Any, e: Any, z: Any) -> None:

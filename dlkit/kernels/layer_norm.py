@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.registry import kernel
 
 
@@ -79,33 +80,21 @@ def _layer_norm_backward_cpu(x, dy, gamma, mean, rstd, dx, dgamma, dbeta):
 
 
 # -- CUDA -------------------------------------------------------------------------------------
-CUDA = r"""
-// One block a row, sums by a tree.
-__device__ __forceinline__ real row_sum(real sum, real* part) {
-  part[threadIdx.x] = sum;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
-    __syncthreads();
-  }
-  sum = part[0];
-  __syncthreads();
-  return sum;
-}
-
+_KERNELS = r"""
+// One block a row.
 extern "C" __global__ void layer_norm(const real* x, const real* gamma, const real* beta, real eps, real* y,
                                       real* mean, real* rstd, int m) {
   __shared__ real part[128];
   long long start = (long long)blockIdx.x * m;
   real sum = 0;
   for (int j = threadIdx.x; j < m; j += blockDim.x) sum += x[start + j];
-  real mu = row_sum(sum, part) / m;
+  real mu = tree_sum(sum, part) / m;
   sum = 0;
   for (int j = threadIdx.x; j < m; j += blockDim.x) {
     real d = x[start + j] - mu;
     sum += d * d;
   }
-  real r = (real)1 / real_sqrt(row_sum(sum, part) / m + eps);
+  real r = (real)1 / real_sqrt(tree_sum(sum, part) / m + eps);
   for (int j = threadIdx.x; j < m; j += blockDim.x)
     y[start + j] = (x[start + j] - mu) * r * gamma[j] + beta[j];
   if (threadIdx.x == 0) {
@@ -124,8 +113,8 @@ extern "C" __global__ void layer_norm_backward(const real* x, const real* dy, co
     a += d;
     b += d * (x[start + j] - mu) * r;
   }
-  a = row_sum(a, part) / m;
-  b = row_sum(b, part) / m;
+  a = tree_sum(a, part) / m;
+  b = tree_sum(b, part) / m;
   for (int j = threadIdx.x; j < m; j += blockDim.x) {
     real h = (x[start + j] - mu) * r;
     dx[start + j] = r * (dy[start + j] * gamma[j] - a - h * b);
@@ -156,6 +145,7 @@ extern "C" __global__ void layer_norm_columns(const real* x, const real* dy, con
   }
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _layer_norm_gpu(

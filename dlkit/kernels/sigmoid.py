@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential, log_one_plus
 from dlkit.kernels.registry import kernel
 
@@ -37,7 +38,7 @@ def _sigmoid_cross_entropy_cpu(z, t, weight, dz, loss):
         loss[i] = total
 
 
-CUDA = r"""
+_KERNELS = r"""
 // One block a row; the row's loss by a tree.
 extern "C" __global__ void sigmoid_cross_entropy(const real* z, const real* t, real weight, real* dz,
                                                  real* loss, int k) {
@@ -50,15 +51,11 @@ extern "C" __global__ void sigmoid_cross_entropy(const real* z, const real* t, r
     sum += (u < 0 ? (real)0 : u) - u * target + real_log1p(e);
     dz[start + j] = weight * ((u < 0 ? e : (real)1) / ((real)1 + e) - target);
   }
-  part[threadIdx.x] = sum;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
-    __syncthreads();
-  }
-  if (threadIdx.x == 0) loss[blockIdx.x] = part[0];
+  sum = tree_sum(sum, part);
+  if (threadIdx.x == 0) loss[blockIdx.x] = sum;
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _sigmoid_cross_entropy_gpu(launch: Any, z: Any, t: Any, weight: float, dz: Any, loss: Any) -> None:

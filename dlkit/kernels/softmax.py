@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential, largest
 from dlkit.kernels.registry import kernel
 
@@ -75,21 +76,13 @@ def _softmax_cross_entropy_cpu(z, labels, weight, dz, loss, correct):
 
 
 # -- CUDA -------------------------------------------------------------------------------------
-CUDA = r"""
+_KERNELS = r"""
 // One block a row; shared trees, so the order of the sums never changes.
 __device__ __forceinline__ real row_maximum(const real* row, int k, real* part) {
   int t = threadIdx.x;
   real top = row[0];
   for (int j = t; j < k; j += blockDim.x) top = row[j] > top ? row[j] : top;
-  part[t] = top;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] = part[t + half] > part[t] ? part[t + half] : part[t];
-    __syncthreads();
-  }
-  top = part[0];
-  __syncthreads();
-  return top;
+  return tree_maximum(top, part);
 }
 
 __device__ __forceinline__ real row_exponentials(const real* row, real top, int k, real* out, real* part) {
@@ -100,15 +93,7 @@ __device__ __forceinline__ real row_exponentials(const real* row, real top, int 
     out[j] = e;
     sum += e;
   }
-  part[t] = sum;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] += part[t + half];
-    __syncthreads();
-  }
-  sum = part[0];
-  __syncthreads();
-  return sum;
+  return tree_sum(sum, part);
 }
 
 extern "C" __global__ void softmax(const real* z, real* p, int k) {
@@ -140,6 +125,7 @@ extern "C" __global__ void softmax_cross_entropy(const real* z, const long long*
   }
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _softmax_gpu(launch: Any, z: Any, p: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.block_trees import TREES
 from dlkit.kernels.exponential import exponential, largest
 from dlkit.kernels.registry import kernel
 
@@ -88,20 +89,7 @@ def _word_loss_cpu(z, b, labels, smoothing, weight, db, loss, nll, correct):
             db[j] += row[j]
 
 
-CUDA = r"""
-__device__ __forceinline__ real tree_sum(real value, real* part) {
-  int t = threadIdx.x;
-  part[t] = value;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] += part[t + half];
-    __syncthreads();
-  }
-  value = part[0];
-  __syncthreads();
-  return value;
-}
-
+_KERNELS = r"""
 // One block a row. A label beyond the vocabulary makes its losses NaN and touches nothing else.
 extern "C" __global__ void word_loss(real* z, const real* b, const long long* labels, real smoothing,
                                      real weight, real* loss, real* nll, unsigned char* correct, int k) {
@@ -126,14 +114,7 @@ extern "C" __global__ void word_loss(real* z, const real* b, const long long* la
   real mean = tree_sum(sum, part) / k;
   real top = row[0];
   for (int j = t; j < k; j += blockDim.x) top = row[j] > top ? row[j] : top;
-  part[t] = top;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half >>= 1) {
-    if (t < half) part[t] = part[t + half] > part[t] ? part[t + half] : part[t];
-    __syncthreads();
-  }
-  top = part[0];
-  __syncthreads();
+  top = tree_maximum(top, part);
   real mine = known ? row[label] : real_nan();
   if (t == 0) {
     int first = 0;
@@ -167,6 +148,7 @@ extern "C" __global__ void word_loss_bias(const real* z, real* db, long long row
   }
 }
 """
+CUDA = TREES + _KERNELS
 
 
 def _word_loss_gpu(

@@ -12,7 +12,7 @@ from dlkit.readers.npy import Npz
 from dlkit.readers.opening import read_bytes
 from dlkit.recipe.suggest import closest
 from dlkit.training.checkpoint import load
-from dlkit.training.rundir import BEST, CHECKPOINT
+from dlkit.training.rundir import chosen_checkpoint
 
 
 def take(model: Module, path: Path, log: Callable[[str], None], *, only_check: bool = False) -> None:
@@ -40,10 +40,11 @@ def take(model: Module, path: Path, log: Callable[[str], None], *, only_check: b
 
 
 def file_of(path: Path) -> Path:
-    """The file that is read: of a run the checkpoint of its best epoch, or of its last."""
-    if not path.is_dir():
-        return path
-    return path / (BEST if (path / BEST).is_file() else CHECKPOINT)
+    """The file that is read: of a run that of its chosen model. Raises DataError where it has none."""
+    file = chosen_checkpoint(path) if path.is_dir() else path
+    if file is None:
+        raise DataError("no checkpoint in it", where=str(path))
+    return file
 
 
 def _check(name: str, shape: tuple[int, ...], array: Any, path: Path) -> None:

@@ -20,7 +20,7 @@ from dlkit.training.outcome import Figures, result_line
 from dlkit.training.progress import Display
 from dlkit.training.recipes import changed, recipe_of
 from dlkit.training.resume import earlier_run, fitting
-from dlkit.training.rundir import BEST, CHECKPOINT, RECIPE, SUMMARY, RunDirectory
+from dlkit.training.rundir import RECIPE, SUMMARY, RunDirectory, chosen_checkpoint
 from dlkit.training.session import Session, open_context, prepare
 
 
@@ -135,14 +135,13 @@ def open_run(
 
 
 def _checkpoint_of(path: Path) -> Path:
-    """best.h5 where it is there (it is only where the recipe keeps the best), else checkpoint.h5."""
+    """The file itself, or that of a run's chosen model. Raises DataError, UserError."""
     if not path.exists():
         raise DataError("no such run or checkpoint", where=str(path))
     if not path.is_dir():
         return path
-    for name in (BEST, CHECKPOINT):
-        if (path / name).is_file():
-            return path / name
+    if (chosen := chosen_checkpoint(path)) is not None:
+        return chosen
     members = sorted(folder.name for folder in path.iterdir() if (folder / RECIPE).is_file())
     if members:
         raise UserError(f"{path} holds several runs; name one of them", hint=f"{path / members[0]}, ...")

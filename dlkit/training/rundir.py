@@ -21,6 +21,13 @@ OURS = (SUMMARY, BEST, CHECKPOINT, METRICS, TIMING, COMPARE, COMPARE_PICTURE, RE
 """Files that a run may leave, in the order in which --force removes them."""
 
 
+def chosen_checkpoint(run: Path) -> Path | None:
+    """The file of a run's chosen model: best.h5 where it is there (it is only where the recipe keeps the
+    best), else checkpoint.h5; None: neither is.
+    """
+    return next((run / name for name in (BEST, CHECKPOINT) if (run / name).is_file()), None)
+
+
 def cannot(act: str, path: Path, error: OSError) -> UserError:
     """A failed system call as one line: `cannot write runs/x/checkpoint.h5: No space left on device`."""
     reason = error.strerror or str(error)

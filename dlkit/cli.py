@@ -44,9 +44,21 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.cnn",
         "A network of convolutions that learns classes or numbers from images.",
     ),
+    "seq2seq": Entry(
+        "dlkit.algorithms.seq2seq",
+        "An encoder and a decoder with attention that learn to turn one sentence into another.",
+    ),
     "gan": Entry(
         "dlkit.algorithms.gan",
         "A generator that learns to make images like those it is shown, by deceiving a discriminator.",
+    ),
+    "vae": Entry(
+        "dlkit.algorithms.vae",
+        "An encoder and a decoder that learn a code for images, and to make new ones from it.",
+    ),
+    "qlearn": Entry(
+        "dlkit.algorithms.qlearn",
+        "Agents that learn by trial and error what to do in a world, and how good that is, exactly.",
     ),
     "bayes-nb": Entry(
         "dlkit.algorithms.bayes_nb",
@@ -56,40 +68,28 @@ COMMANDS: dict[str, Entry] = {
         "dlkit.algorithms.mf",
         "Matrix factorisation of ratings: who will like what, from who rated what.",
     ),
-    "vae": Entry(
-        "dlkit.algorithms.vae",
-        "An encoder and a decoder that learn a code for images, and to make new ones from it.",
+    "word2vec": Entry(
+        "dlkit.algorithms.word2vec",
+        "Vectors of words, items and documents from the company they keep in text or sequences.",
+    ),
+    "apriori": Entry(
+        "dlkit.algorithms.apriori", "Frequent item sets and association rules from baskets of items."
     ),
     "rnn": Entry(
         "dlkit.algorithms.rnn",
         "A recurrent network that learns to foretell the next symbol of a text, or the class of a sequence.",
     ),
-    "seq2seq": Entry(
-        "dlkit.algorithms.seq2seq",
-        "An encoder and a decoder with attention that learn to turn one sentence into another.",
-    ),
-    "apriori": Entry(
-        "dlkit.algorithms.apriori", "Frequent item sets and association rules from baskets of items."
+    "lda": Entry(
+        "dlkit.algorithms.lda",
+        "Topics of documents: which words go together, and which topics each document has.",
     ),
     "bandit": Entry(
         "dlkit.algorithms.bandit",
         "Decisions under uncertainty: which action to take in which context, learnt from its rewards.",
     ),
-    "lda": Entry(
-        "dlkit.algorithms.lda",
-        "Topics of documents: which words go together, and which topics each document has.",
-    ),
     "active": Entry(
         "dlkit.algorithms.active",
         "Which rows are worth a label: train, ask about the rows that the model knows least, train again.",
-    ),
-    "qlearn": Entry(
-        "dlkit.algorithms.qlearn",
-        "Agents that learn by trial and error what to do in a world, and how good that is, exactly.",
-    ),
-    "word2vec": Entry(
-        "dlkit.algorithms.word2vec",
-        "Vectors of words, items and documents from the company they keep in text or sequences.",
     ),
     "predict": Entry(
         "dlkit.verbs.predict",
@@ -106,16 +106,11 @@ COMMANDS: dict[str, Entry] = {
         "New examples from a finished run: pictures as PNG with their paths, or text, on standard output.",
         FINISHED,
     ),
-    "recommend": Entry(
-        "dlkit.verbs.recommend", "What to offer to a user or beside a basket, best first, as CSV.", FINISHED
-    ),
     "similar": Entry(
         "dlkit.verbs.similar", "What is near to an item or a word, nearest first, as CSV.", FINISHED
     ),
-    "export": Entry(
-        "dlkit.verbs.export",
-        "What a run has learnt in a format that other programs read; paths on standard output.",
-        FINISHED,
+    "recommend": Entry(
+        "dlkit.verbs.recommend", "What to offer to a user or beside a basket, best first, as CSV.", FINISHED
     ),
     "inspect": Entry(
         "dlkit.verbs.inspect",
@@ -128,10 +123,20 @@ COMMANDS: dict[str, Entry] = {
         "One HTML file about one or several runs, to explore offline; of a folder of runs an index.",
         FINISHED,
     ),
+    "export": Entry(
+        "dlkit.verbs.export",
+        "What a run has learnt in a format that other programs read; paths on standard output.",
+        FINISHED,
+    ),
     "reproduce": Entry(
         "dlkit.verbs.reproduce",
         "Train again from a run's recipe and say whether the bytes agree; if not, what differs.",
         FINISHED,
+    ),
+    "recipe": Entry(
+        "dlkit.verbs.recipe",
+        "Recipes: start a new one, check some, or print the schema for an editor.",
+        HELPERS,
     ),
     "data": Entry(
         "dlkit.verbs.data",
@@ -141,11 +146,6 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry(
         "dlkit.verbs.doctor",
         "What this machine has for dlkit, what works, and the cure for what does not.",
-        HELPERS,
-    ),
-    "recipe": Entry(
-        "dlkit.verbs.recipe",
-        "Recipes: start a new one, check some, or print the schema for an editor.",
         HELPERS,
     ),
 }

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlkit.algorithms import mc_dropout, network_export
+from dlkit.algorithms import mc_dropout
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise, Objective, objective_for
 from dlkit.algorithms.protocol import Answer, File
 from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, named
@@ -206,6 +206,8 @@ class AskedNetwork(RowNetwork):
         return {"rows": len(whole)} | named("test", self._judge(self._rows(whole), samples))
 
     def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        from dlkit.algorithms import network_export
+
         return network_export.classifier(self, options)
 
 

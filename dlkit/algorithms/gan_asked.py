@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlkit.algorithms import gan_judged, network_export
+from dlkit.algorithms import gan_judged
 from dlkit.algorithms.gan_collapse import MOST_ROWS, Watch
 from dlkit.algorithms.gan_grids import as_bytes
 from dlkit.algorithms.gan_networks import Networks
@@ -92,6 +92,8 @@ class AskedGAN(RowReader):
             yield from self._lines(made)
 
     def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        from dlkit.algorithms import network_export
+
         return network_export.generator(self, options)
 
     def _lines(self, made: np.ndarray) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dlkit.algorithms import first_weights, mc_dropout
+from dlkit.algorithms import mc_dropout
 from dlkit.algorithms.asked import AskedNetwork
 from dlkit.algorithms.minibatch import MinibatchTraining
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise
@@ -51,12 +51,17 @@ class Supervised(AskedNetwork, MinibatchTraining):
     def build(self) -> None:
         super().build()
         if self.start is not None:
+            from dlkit.algorithms import first_weights
+
             described = self.context.describes_only
             first_weights.take(self.model, self.start.path, self.context.log, only_check=described)
 
     def inputs(self) -> list[Path]:
-        more = [first_weights.file_of(self.start.path)] if self.start is not None else []
-        return [*super().inputs(), *more]
+        if self.start is None:
+            return super().inputs()
+        from dlkit.algorithms import first_weights
+
+        return [*super().inputs(), first_weights.file_of(self.start.path)]
 
     def resolved_recipe(self) -> Any:
         recipe = super().resolved_recipe()

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlkit.algorithms import network_export
 from dlkit.algorithms.protocol import Answer, File, Tree
 from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, named
 from dlkit.algorithms.vae_codes import read_codes
@@ -228,6 +227,9 @@ class AskedVAE(RowNetwork):
             yield pictures.samples(self._drawn(streams, n or 64))
 
     def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+
+        from dlkit.algorithms import network_export
+
         return network_export.autoencoder(self, options)
 
     def _drawn(self, streams: Streams, n: int) -> np.ndarray:

@@ -24,7 +24,7 @@ if str(ROOT) not in sys.path:  # `benchmarks` is a folder of the checkout, not p
 def pytest_configure(config: pytest.Config) -> None:
     if (
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # begun with   # begun with & by a script: commands would inherit it by a script; commands inherit it
+    ):  # begun with & by a script: commands would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     quiet = (HealthCheck.too_slow,)
     # A deadline would be an asserted timing, and the first example compiles kernels.

@@ -15,6 +15,7 @@ from dlkit.backend import Backend
 from dlkit.backend.machines import Alone, Comm
 from dlkit.backend.streams import Streams
 from dlkit.backend.threads import Team
+from dlkit.pictures.exhibits import Left, Made
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training.metrics import Column
 
@@ -124,6 +125,8 @@ class Algorithm(ABC):
     """Names of the files that `previews` may give."""
     ANSWERED: ClassVar[str] = ""
     """Name of the file, among PREVIEWS, in which a person is asked and answers (see `waits_for`)."""
+    EXHIBITS: ClassVar[tuple[Left, ...]] = ()
+    """Files of a run that its report shows, in this order; what it has to be made for comes from `exhibits`."""
     EXAMPLES: ClassVar[str] = ""
     """Command lines shown at the end of --help."""
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {}
@@ -235,6 +238,12 @@ class Algorithm(ABC):
     def look(self, options: Mapping[str, Any]) -> Iterator[File | str]:
         """What `inspect` shows beyond the layer table when asked with one of its special options."""
         raise NotImplementedError(f"{self.command} has nothing more to show")
+
+    def exhibits(self) -> Iterator[Made]:
+        """What a report shows of what has been learnt, made from the checkpoint; what needs the run's rows too
+        (`read_data`) comes last, and is left out where it raises.
+        """
+        return iter(())
 
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Answer]:
         """Answers for the rows of `source` (path or "-"), piece by piece in bounded memory."""

@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "recipe": {"errors"},
     "readers": {"errors", "recipe", "kernels"},
     "pictures": {"errors"},
-    "report": {"errors", "training.rundir"},
+    "report": {"errors", "pictures", "training.rundir"},
     "training.checkpoint": {"errors", "training.rundir"},
     "training.metrics": {"errors", "training.rundir"},
     "training.set_aside": set(),

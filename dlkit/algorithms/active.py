@@ -24,6 +24,7 @@ from dlkit.algorithms.active_recipe import NETWORKS, ActiveRecipe
 from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description, Progress, Tree
 from dlkit.backend.streams import Streams
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.pool import read_pool
 from dlkit.readers.training_data import read_training
 from dlkit.training.metrics import Column
@@ -49,6 +50,14 @@ class Active(Algorithm):
         "evaluate": frozenset({"mc_samples"}),
     }
     ANSWERED: ClassVar[str] = "ask.csv"
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left(
+            "accuracy.png",
+            "Accuracy and labels",
+            "Accuracy on test rows by the number of labels: mean and standard deviation.",
+        ),
+        Left("queries.csv", "What was asked", "The first rows whose labels were asked for."),
+    )
     EXAMPLES: ClassVar[str] = """\
   dlkit active recipes/active-digits.yaml
   dlkit active data/digits.csv --test 0.3 --strategy margin --runs 5

@@ -33,6 +33,7 @@ from dlkit.algorithms.set_lines import itemsets_csv
 from dlkit.algorithms.set_order import ordered
 from dlkit.algorithms.transactions import label_order, transactions
 from dlkit.errors import DataError
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.baskets import read_baskets
 from dlkit.readers.paths import resolve_path
 from dlkit.training.metrics import Column
@@ -59,6 +60,14 @@ class Apriori(AskedRules):
         Column("train_frequent", "count", "all frequent item sets up to max_length"),
         Column("train_closed", "count", "those without a larger set of the same support"),
         Column("train_maximal", "count", "those without a larger frequent set"),
+    )
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left("network.png", "Network of rules", "An arrow from what a rule begins with to what follows."),
+        Left(
+            "rules.png", "Rules", "A dot for each rule by its support and confidence; the colour is its lift."
+        ),
+        Left("rules.csv", "Rules as a table", "The first rules of the file, with their measures."),
+        Left("itemsets.csv", "Frequent item sets", "The first item sets of the file."),
     )
     EXAMPLES: ClassVar[str] = """\
   dlkit apriori data/baskets.txt --min-support 0.3 --min-confidence 0.7

@@ -19,6 +19,7 @@ from dlkit.algorithms.rows import PREDICTION_ROWS, RowNetwork, Rows, named
 from dlkit.autograd import Tape, Variable
 from dlkit.errors import DataError, UsageError
 from dlkit.nn.module import Module
+from dlkit.pictures.exhibits import Made
 from dlkit.readers.dataset import regrouped
 from dlkit.readers.preprocess import Preprocess, TargetScale
 from dlkit.readers.schema import Schema
@@ -204,6 +205,11 @@ class AskedNetwork(RowNetwork):
         (whole,) = regrouped(chunks, sys.maxsize)
         self._tell(chunks)
         return {"rows": len(whole)} | named("test", self._judge(self._rows(whole), samples))
+
+    def exhibits(self) -> Iterator[Made]:
+        from dlkit.algorithms import network_exhibits
+
+        return network_exhibits.exhibits(self)
 
     def export(self, options: Mapping[str, Any]) -> Iterator[File]:
         from dlkit.algorithms import network_export

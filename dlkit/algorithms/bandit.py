@@ -25,6 +25,7 @@ from dlkit.algorithms.bandit_world import Arms, ClassWorld, Replay, World
 from dlkit.algorithms.off_policy import Estimates
 from dlkit.algorithms.protocol import Description, Progress, Tree
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.decisions import ArmTable, ClassRows, DecisionSpec, read_decisions
 from dlkit.recipe.schema import Spec, TrainingRecipe
 from dlkit.training.metrics import Column
@@ -107,6 +108,12 @@ class Bandit(AskedBandit):
         Column("train_logged_value", "reward", "log: mean reward of the log's own actions so far", True),
         Column("train_decisions", "count", "decisions of a run so far"),
     )  # fmt: skip
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left("regret.png", "Regret", "Regret so far: the mean with one standard deviation, and each run."),
+        Left(
+            "value.png", "Value", "Value of a decision: the mean with one standard deviation, and each run."
+        ),
+    )
     EXAMPLES: ClassVar[str] = """\
   dlkit bandit recipes/bandit-bernoulli.yaml
   dlkit bandit arms.csv --set policy=ucb1                     columns arm, mean

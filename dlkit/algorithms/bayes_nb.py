@@ -21,6 +21,7 @@ from dlkit.algorithms.nb_evidence import Chunk, Evidence, evidence_for
 from dlkit.algorithms.nb_recipe import BayesNBRecipe
 from dlkit.algorithms.protocol import Description, Progress, Tree
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.again import Rereadable
 from dlkit.readers.cells import quoted
 from dlkit.readers.paths import Found, find_file_or_folder, resolve_path
@@ -41,6 +42,15 @@ class BayesNB(AskedBayes):
         Column("train_pruned", "count", "distinct words dropped while counting because there were too many"),
         Column("train_missing", "count", "empty cells, left out of the counts"),
         Column("train_skipped", "count", "bad rows left out"),
+    )
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left(
+            "confusion.csv",
+            "Confusion matrix",
+            "A row a class, a column what was said; shaded by the row.",
+            shaded=True,
+        ),
+        Left("classes.csv", "Classes", "Rows of each class, and its prior probability."),
     )
     EXAMPLES: ClassVar[str] = """\
   dlkit bayes-nb data/golf.csv                                 a table: the last column is the class

@@ -25,6 +25,7 @@ from dlkit.nn.layer_list import network
 from dlkit.nn.module import Module
 from dlkit.nn.presets import ImageModel
 from dlkit.nn.step import shard_rows
+from dlkit.pictures.exhibits import Made
 from dlkit.readers.augment import AugmentSpec
 from dlkit.recipe.schema import ByteSize
 
@@ -144,6 +145,11 @@ class TrainCNN(Supervised):
     def look(self, options: Mapping[str, Any]) -> Iterator[File | str]:
         """Pictures of the filters, of what they answer to an image, and of what is confused with what."""
         yield from cnn_looks.look(self, options)
+
+    def exhibits(self) -> Iterator[Made]:
+        """The filters, then what the rows held out say."""
+        yield from cnn_looks.exhibits_of_filters(self)
+        yield from super().exhibits()
 
 
 ALGORITHM = TrainCNN

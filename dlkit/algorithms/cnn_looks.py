@@ -18,6 +18,7 @@ from dlkit.errors import DataError, UsageError
 from dlkit.nn.conv_layers import Conv, ConvTranspose
 from dlkit.nn.layers import Sequential
 from dlkit.pictures.captions import captioned
+from dlkit.pictures.exhibits import Drawn
 from dlkit.pictures.tiles import as_bytes, png, tiled
 from dlkit.readers.dataset import regrouped
 from dlkit.readers.opening import STDIN
@@ -25,6 +26,8 @@ from dlkit.readers.opening import STDIN
 MOST_SHOWN = 64
 """Filters of a layer, and channels of a filter, in one picture."""
 MOST_WORST = 36
+MOST_LAYERS = 6
+"""Layers whose filters a report shows."""
 MOST_COLUMNS = 20
 """Classes up to which the matrix of confusion is shown on the terminal."""
 MOST_PAIRS = 10
@@ -55,6 +58,18 @@ def filters(network: AskedNetwork) -> Iterator[File | str]:
                 kh, kw, c, f = weights.shape
                 yield f"{path}: {kh}×{kw}×{c}×{f} weights; the first {MOST_SHOWN} of each are shown"
             yield File(f"filters/{path}.png", png(filter_page(shown.transpose(3, 2, 0, 1))))
+
+
+def exhibits_of_filters(network: AskedNetwork) -> Iterator[Drawn]:
+    """The same pictures for a report, of the first layers."""
+    pictures = [piece for piece in filters(network) if isinstance(piece, File)]
+    if len(pictures) > MOST_LAYERS:
+        network.context.log(f"filters of {MOST_LAYERS} of {len(pictures)} layers; inspect --filters has all")
+    for piece in pictures[:MOST_LAYERS]:
+        assert isinstance(piece.content, bytes)
+        layer = Path(piece.name).stem
+        told = f"The weights of layer {layer}: grey is 0, white and black the filter's largest weight."
+        yield Drawn(f"Filters of {layer}", told, piece.content)
 
 
 def filter_page(weights: np.ndarray) -> np.ndarray:

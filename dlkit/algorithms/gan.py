@@ -21,8 +21,10 @@ from dlkit.algorithms.minibatch import GPU_CHECK_STEPS, schema_of
 from dlkit.algorithms.protocol import Context, Description, Progress, Tree
 from dlkit.algorithms.rows import Rows, named
 from dlkit.backend.feeder import Feeder
+from dlkit.nn.module import Passing, shared
 from dlkit.nn.step import shard_rows, worthwhile_shards
-from dlkit.nn.summary import step_bytes
+from dlkit.nn.summary import kept_numbers
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.batches import Batches
 from dlkit.training.metrics import Column
 
@@ -41,6 +43,19 @@ class GAN(AskedGAN):
         Column("train_real_accuracy", "fraction", "real rows that D takes for real"),
         Column("train_fake_accuracy", "fraction", "made rows that D takes for made"),
         *COLUMNS,
+    )
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left(
+            "samples/step-*.png",
+            "Samples through time",
+            "What becomes of the same latent vectors after more and more steps.",
+        ),
+        Left(
+            "classes.csv",
+            "Classes of the samples",
+            "Shares among data and samples; hit: whether samples reach it.",
+        ),
+        Left("modes.csv", "Modes of the samples", "Groups of like rows: shares among data and samples."),
     )
     EXAMPLES: ClassVar[str] = """\
   dlkit gan recipes/gan-digits.yaml
@@ -71,13 +86,21 @@ class GAN(AskedGAN):
         self.warned = 0
 
     def _step_bytes(self, batch: int) -> int:
-        """Estimated bytes of a round on `batch` rows: each tape holds passes through both networks."""
-        recipe, networks, shards = self.recipe, self.networks, self.context.team.shards
-        itemsize, rows = self.context.backend.dtype.itemsize, -(-batch // self.context.comm.size)
-        g, d = recipe.optimizer, recipe.discriminator_optimizer or recipe.optimizer
-        latent, shape = (recipe.latent,), self.input_shape
-        ours = step_bytes(networks.generator, latent, 2 * rows, g, shards, itemsize=itemsize)
-        return ours + step_bytes(networks.discriminator, shape, 3 * rows, d, shards, itemsize=itemsize)
+        """Estimated bytes of a round on `batch` rows: D's step, which makes fakes, and G's, through both."""
+        recipe, networks, team, backend = self.recipe, self.networks, self.context.team, self.context.backend
+        itemsize, rows = backend.dtype.itemsize, -(-batch // self.context.comm.size)
+        latent, shape, mine = (recipe.latent,), self.input_shape, -(-rows // team.shards)
+        g, d = networks.generator, networks.discriminator
+        numbers = kept_numbers(g, recipe.optimizer, team.shards)
+        numbers += kept_numbers(d, recipe.discriminator_optimizer or recipe.optimizer, team.shards)
+        through_g, through_d = g.activation_size(latent), d.activation_size(shape)
+        of_d = through_g // 2 + 2 * (networks.width + through_d)  # fakes without a gradient, 2n rows
+        of_g = recipe.latent + through_g + through_d
+        scratch = 0
+        for more in (2, 1):
+            once, several = (Passing(k * mine, itemsize, team.parts, backend.name) for k in (1, more))
+            scratch += sum(shared(g.scratch(latent, once), d.scratch(shape, several)).values())
+        return itemsize * (numbers + rows * (of_d + of_g)) + team.shards * scratch
 
     def describe(self) -> Description:
         return Description(

@@ -27,6 +27,7 @@ from dlkit.algorithms.lda_recipe import LDARecipe, TopicWordsSpec
 from dlkit.algorithms.lda_sampler import Sampler
 from dlkit.algorithms.protocol import Context, Description, Progress, Tree
 from dlkit.errors import DataError
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.documents import DocumentReader, Documents, document_frequencies, joined_documents
 from dlkit.readers.paths import Found, find_file_or_folder, resolve_path
 from dlkit.readers.split import FOLDS, TEST, VALID, fold_of, rows_wanted
@@ -50,6 +51,9 @@ class LDA(AskedTopics):
         Column("train_npmi", "1", "NPMI coherence of the same words, -1 to 1, mean over topics", True),
         Column("train_alpha", "1", "sum of alpha over the topics"),
         Column("train_beta", "1", "prior of each word in a topic"),
+    )
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left("topics.png", "Topics", "The first words of each topic, the bar its probability in the topic."),
     )
     EXAMPLES: ClassVar[str] = """\
   dlkit lda docs.txt --topics 10                          a document a line

@@ -11,6 +11,7 @@ from dlkit.algorithms.lda_documents import Completion, Topics, shares_of
 from dlkit.algorithms.lda_model import TopicModel
 from dlkit.algorithms.protocol import Algorithm, Answer, File
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Made, Sheet
 from dlkit.readers.cells import quoted
 from dlkit.readers.documents import DocumentReader, Documents, joined_documents
 from dlkit.readers.paths import find_file_or_folder
@@ -18,6 +19,8 @@ from dlkit.readers.stop_words import stop_words
 from dlkit.readers.words import Tokeniser
 
 FACTS = 20
+SHOWN = 12
+"""Words of a topic in a report."""
 """Most topics of a plain `inspect`."""
 
 
@@ -177,6 +180,18 @@ class AskedTopics(Algorithm):
             share, alpha = 100 * model.shares[k], model.alpha[k]
             words = self._words(model, k, count)
             yield f"{k + 1:5}  {share:5.1f}%  {alpha:8.4f}  {umass[k]:7.3f}  {npmi[k]:6.3f}  {words}"
+
+    def exhibits(self) -> Iterator[Made]:
+        """The topics with their words, the largest first."""
+        model = self.model()
+        umass, npmi = (["" if np.isnan(x) else f"{x:.3f}" for x in one.tolist()] for one in model.coherence)
+        order = np.argsort(-model.shares, kind="stable").tolist()
+        rows = [
+            (k + 1, f"{100 * model.shares[k]:.1f} %", self._words(model, k, SHOWN), umass[k], npmi[k])
+            for k in order
+        ]
+        told = "Of each topic its share of all words, its first words, and how well they go together."
+        yield Sheet("Words of the topics", told, ("topic", "share", "words", "UMass", "NPMI"), rows)
 
     def _words(self, model: TopicModel, k: int, count: int) -> str:
         numbers, _ = self._top(count)

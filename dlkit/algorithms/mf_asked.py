@@ -14,6 +14,7 @@ from dlkit.algorithms.mf_model import Factors
 from dlkit.algorithms.mf_ranking import best_k
 from dlkit.algorithms.protocol import Answer
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Made
 from dlkit.readers.paths import resolve_path
 from dlkit.readers.ratings import RatingLines, Wanted
 from dlkit.readers.ratings_names import Names
@@ -151,6 +152,12 @@ class AskedRatings(JudgedRatings):
     @cached_property
     def _item_index(self) -> dict[str, int]:
         return {name: index for index, name in enumerate(self.items)}
+
+    # -- report ---------------------------------------------------------------------------------------
+    def exhibits(self) -> Iterator[Made]:
+        from dlkit.algorithms import mf_exhibits
+
+        return mf_exhibits.exhibits(self)
 
     # -- new users ------------------------------------------------------------------------------------
     def _visitors(self, path: Path | None) -> "Visitors":

@@ -18,6 +18,7 @@ from dlkit.algorithms.protocol import Tree
 from dlkit.algorithms.supervised import Supervised
 from dlkit.nn.layer_list import network
 from dlkit.nn.module import Module
+from dlkit.pictures.exhibits import Left
 
 
 class MLPRecipe(LabelledRecipe):
@@ -35,6 +36,13 @@ class TrainMLP(Supervised):
     command = "train-mlp"
     Recipe = MLPRecipe
     SPLIT = "products"
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left(
+            "band.png",
+            "Band",
+            "The rows, the mean of the answers and its spread over the range of the input.",
+        ),
+    )
     EXAMPLES: ClassVar[str] = """\
   dlkit train-mlp data/digits.csv                         last column is the label
   dlkit train-mlp recipes/mlp-digits.yaml --lr 0.003 -o runs/try

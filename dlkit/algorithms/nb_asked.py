@@ -15,6 +15,7 @@ from dlkit.algorithms.nb_figures import Confusion
 from dlkit.algorithms.nb_table import TableSource
 from dlkit.algorithms.protocol import Algorithm, Answer, File
 from dlkit.errors import UsageError
+from dlkit.pictures.exhibits import Made, Sheet
 from dlkit.readers.cells import quoted
 from dlkit.readers.paths import find_file_or_folder
 from dlkit.readers.text import TextSource
@@ -210,6 +211,17 @@ class AskedBayes(Algorithm):
             yield f"  {'log odds':>9}  {'P(f|class)':>11}  feature"
             for feature, probability, odds in self._telling(name, top):
                 yield f"  {odds:9.3f}  {probability:11.4g}  {printable(feature)}"
+
+    def exhibits(self) -> Iterator[Made]:
+        """What speaks for each class."""
+        rows = [
+            (name, feature, f"{odds:.3f}", f"{probability:.4g}")
+            for name in self.classes
+            for feature, probability, odds in self._telling(name, TELLING)
+        ]
+        if rows:
+            told = "Of each class the features whose presence speaks most for it, against the other classes."
+            yield Sheet("What speaks for a class", told, ("class", "feature", "log odds", "P(f|class)"), rows)
 
     def _telling(self, name: str, top: int) -> list[tuple[str, float, float]]:
         """(feature, P(f|class), log odds against the other classes) of what speaks most for a class."""

@@ -126,7 +126,7 @@ class Algorithm(ABC):
     ANSWERED: ClassVar[str] = ""
     """Name of the file, among PREVIEWS, in which a person is asked and answers (see `waits_for`)."""
     EXHIBITS: ClassVar[tuple[Left, ...]] = ()
-    """Files of a run that its report shows, in this order; what it has to be made for comes from `exhibits`."""
+    """Files of a run that its report shows, in this order; `exhibits` gives what has to be made for it."""
     EXAMPLES: ClassVar[str] = ""
     """Command lines shown at the end of --help."""
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {}
@@ -240,8 +240,9 @@ class Algorithm(ABC):
         raise NotImplementedError(f"{self.command} has nothing more to show")
 
     def exhibits(self) -> Iterator[Made]:
-        """What a report shows of what has been learnt, made from the checkpoint; what needs the run's rows too
-        (`read_data`) comes last, and is left out where it raises.
+        """What a report shows of what has been learnt, made from the checkpoint.
+
+        What needs the run's rows too (`read_data`) comes last, and is left out where it raises.
         """
         return iter(())
 

@@ -24,6 +24,7 @@ from dlkit.algorithms.qlearn_recipe import QLearnRecipe, literal_text
 from dlkit.algorithms.qlearn_world import World
 from dlkit.algorithms.qlearn_worlds import Opened, open_world
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Left
 from dlkit.training.metrics import Column
 
 
@@ -56,6 +57,17 @@ class QLearn(AskedWorld):
         ),
         Column("greedy_value", "reward", "exact discounted sum of rewards without end", True),
         Column("optimal_value", "reward", "the largest there is, by value iteration", True),
+    )
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left(
+            "policy.png",
+            "Policy",
+            "What is done in each state, and what would be best; coloured by the value.",
+        ),
+        Left("learning.png", "Learning", "Return while learning, and of what is learnt without exploration."),
+        Left(
+            "policy.csv", "Policy as a table", "What is done in each state, its value, the agents that agree."
+        ),
     )
     EXAMPLES: ClassVar[str] = """\
   dlkit qlearn grid.yaml                                  a file with a map is a recipe

@@ -14,6 +14,7 @@ from dlkit.algorithms.rnn_training import SequenceTraining
 from dlkit.algorithms.rnn_writing import Writer, ends, written
 from dlkit.algorithms.rows import named
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Made, Passage, confusion_sheet
 from dlkit.readers.again import Rereadable
 from dlkit.readers.labelled_sequences import Coder, SequenceData, Sequences, judged_by
 from dlkit.readers.language_data import read_text, spelling_of
@@ -23,6 +24,8 @@ from dlkit.readers.symbols import UNKNOWN
 from dlkit.readers.text import Texts, TextSource
 
 LENGTH, TEMPERATURE, COMPLETIONS = 400, 1.0, 10
+TEMPERATURES, EXHIBITED = (0.5, 0.8, 1.0), 300
+"""Of the texts that a report shows, and their symbols."""
 
 
 class AskedSequences(SequenceTraining):
@@ -80,6 +83,32 @@ class AskedSequences(SequenceTraining):
             raise UsageError("says how many completions; there is no --complete", where="-n")
         yield from self._classes_of(source) if self.classes else self._scores_of(source)
 
+    def exhibits(self) -> Iterator[Made]:
+        """Texts that it writes; of classes what it confuses."""
+        if self.classes:
+            yield from self._confused()
+            return
+        texts = [
+            (f"temperature {t:g}", "".join(self.sample({"temperature": t, "length": EXHIBITED})))
+            for t in TEMPERATURES
+        ]
+        told = "Written from nothing: the lower the temperature, the likelier each symbol."
+        yield Passage("What it writes", told, texts)
+
+    def _confused(self) -> Iterator[Made]:
+        if self.recipe.data.train == STDIN:
+            self.context.log("the run learnt from standard input: there are no rows to judge it by")
+            return
+        self.read_data()
+        held, what = (self.data.test, "test rows") if self.data.test else (self.data.valid, "validation rows")
+        if held is None:
+            self.context.log("the recipe holds no rows out: there is nothing to judge it by")
+            return
+        answer = self._answers(held).argmax(1)
+        matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        np.add.at(matrix, (held.labels, answer), 1)
+        yield confusion_sheet(self.classes, matrix.tolist(), what)
+
     def _documents(self, source: str, *, labelled: bool) -> TextSource:
         """Lines of a file, or documents of a folder, with or without their class in front."""
         path = Path(STDIN) if source == STDIN else find_file_or_folder(source).path
@@ -110,7 +139,14 @@ class AskedSequences(SequenceTraining):
 
     def _probabilities(self, chunk: Texts) -> np.ndarray:
         """(D, classes) float64."""
-        data = self._coder(self.recipe.data.longest).coded(iter([chunk]))
+        p = self._answers(self._coder(self.recipe.data.longest).coded(iter([chunk])))
+        if not np.isfinite(p).all():
+            d = int(np.flatnonzero(~np.isfinite(p).all(1))[0])
+            raise DataError("the network's output for this sequence is not finite", where=chunk.place(d))
+        return p
+
+    def _answers(self, data: Sequences) -> np.ndarray:
+        """(D, classes) float64."""
         p = np.empty((len(data), len(self.classes)))
         chunks = judged_chunks(data)
 
@@ -123,9 +159,6 @@ class AskedSequences(SequenceTraining):
                 p[rows] = softmax(self.context.backend.to_host(logits.data))
 
         self.context.team.map(work)
-        if not np.isfinite(p).all():
-            d = int(np.flatnonzero(~np.isfinite(p).all(1))[0])
-            raise DataError("the network's output for this sequence is not finite", where=chunk.place(d))
         return p
 
     def _scores_of(self, source: str) -> Iterator[Answer]:

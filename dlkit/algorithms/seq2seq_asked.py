@@ -12,9 +12,14 @@ from dlkit.algorithms.seq2seq_search import Hypothesis, Search, in_batches
 from dlkit.algorithms.seq2seq_training import JUDGED_PAIRS, JUDGED_PLACES, PairTraining
 from dlkit.errors import DataError, UsageError
 from dlkit.nn.step import shard_rows
+from dlkit.pictures.exhibits import Made, Sheet
+from dlkit.readers.opening import STDIN
 from dlkit.readers.parallel import Corpus, read_labelled, read_parallel
 from dlkit.readers.sentences import UNKNOWN, Language, Sentences
 from dlkit.readers.source_lines import SourceLine, source_lines
+
+EXHIBITED, LOOKED = 10, 3
+"""Pairs that a report shows, and of how many it shows where their words looked."""
 
 
 class Translation(NamedTuple):
@@ -130,6 +135,34 @@ class AskedTranslator(PairTraining):
         assert self.data.test is not None
         return self.data.test
 
+    # -- report -----------------------------------------------------------------------------------
+    def exhibits(self) -> Iterator[Made]:
+        """The first test pairs, or validation pairs, with their translations and where these looked."""
+        again = (Language(self.source.spec, "source_words"), Language(self.target.spec, "target_words"))
+        if self.recipe.data.train == STDIN:
+            self.context.log("the run learnt from standard input: there are no sentences to translate")
+            return
+        self.data = read_parallel(
+            self.recipe.data, again, self.recipe.on_bad_row, self.context.streams, self.context.base
+        )
+        held, what = (self.data.test, "test") if self.data.test else (self.data.valid, "validation")
+        if held is None or held.originals is None or held.references is None:
+            self.context.log("the recipe holds no pairs out: there is nothing to translate")
+            return
+        rows = np.arange(min(len(held), EXHIBITED))
+        words = [held.originals[k] for k in rows.tolist()]
+        best = self.translations(
+            _some(held.source, rows), words, beam=self.recipe.beam, alpha=self.recipe.length_penalty
+        )
+        found = [some[0] for some in best]
+        wanted = [self.target.join(held.references[k]) for k in rows.tolist()]
+        told = f"The first {len(found)} {what} pairs."
+        lines = [
+            (self.source.join(one.source), right, one.text) for one, right in zip(found, wanted, strict=True)
+        ]
+        yield Sheet("Translations", told, ("source", "reference", "translation"), lines)
+        yield from map(_looked, [one for one in found if one.hypothesis.weights is not None][:LOOKED])
+
     # -- predict ----------------------------------------------------------------------------------
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Any]:
         """Lines in, lines out, in their order; an empty line stays one. With n_best a table instead, with
@@ -202,6 +235,17 @@ def _some(sentences: Sentences, rows: np.ndarray) -> Sentences:
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     at = np.arange(int(starts[-1])) + np.repeat(sentences.starts[:-1][rows] - starts[:-1], lengths)
     return Sentences(sentences.ids[at], starts)
+
+
+def _looked(one: Translation) -> Sheet:
+    """Where each word of a translation looked, as a table."""
+    assert one.hypothesis.weights is not None
+    weights = np.asarray(one.hypothesis.weights)[: len(one.words), : len(one.source)].tolist()
+    told = (
+        "A row a word that was written, a column a word that was read: the weights of attention, in percent."
+    )
+    cells = [(word, *(f"{100 * w:.0f}" for w in row)) for word, row in zip(one.words, weights, strict=True)]
+    return Sheet(f"Attention: {' '.join(one.source)}", told, ("", *one.source), cells, weights)
 
 
 def _table(lines: Sequence[SourceLine], found: list[list[Translation]], n_best: int) -> Answer:

@@ -26,6 +26,7 @@ from dlkit.nn.layer_list import ActivationName, DenseSpec
 from dlkit.nn.optimizers import AdamSpec, OptimizerSpec
 from dlkit.ops.shape import add
 from dlkit.ops.variational import gaussian_kl, reparameterise
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.dataset import Dataset
 from dlkit.readers.spec import DataSpec
 from dlkit.recipe.schema import ByteSize, TrainingRecipe
@@ -121,6 +122,24 @@ class VAE(AskedVAE, MinibatchTraining):
         *_columns("valid", "validation images"),
         Column("valid_active_units", "count", "numbers of the code whose mean varies by more than 0.01"),
         Column("noise_std", "1", "standard deviation of a pixel, where it is learnt"),
+    )
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left("samples.png", "Samples", "Pictures decoded from codes drawn at random."),
+        Left(
+            "reconstructions.png",
+            "Reconstructions",
+            "Each picture, and right of it what becomes of its code.",
+        ),
+        Left(
+            "manifold.png",
+            "Plane of codes",
+            "Pictures decoded from codes at equal steps of probability along both axes.",
+        ),
+        Left(
+            "latent.png",
+            "Map of codes",
+            "A dot for each picture at the mean of its code, coloured by its label.",
+        ),
     )
     EXAMPLES: ClassVar[str] = """\
   dlkit vae mnist/train --test mnist/test                 784-400-20, as in the article

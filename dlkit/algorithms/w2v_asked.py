@@ -16,6 +16,7 @@ from dlkit.algorithms.w2v_map import word_map
 from dlkit.algorithms.w2v_questions import analogy_figures, pair_figures
 from dlkit.algorithms.w2v_recipe import CorpusSpec, Word2VecRecipe
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Made, Sheet
 from dlkit.readers.paths import resolve_path
 from dlkit.readers.word_vectors import read_vectors, to_binary, to_text
 
@@ -30,6 +31,8 @@ EXPORTS = {
 FIRST = 10
 """Neighbours told of each word."""
 MUL_EPSILON = 1e-3
+EXHIBITED, NEAR = 20, 6
+"""Words that a report shows, and neighbours of each."""
 
 
 class AskedVectors(Algorithm):
@@ -156,6 +159,19 @@ class AskedVectors(Algorithm):
                 number = self.number(name)
                 scores = self._units @ self._units[number]
                 yield from self._ranked(self.words[number], self.words, scores, {number}, options)
+
+    def exhibits(self) -> Iterator[Made]:
+        """Frequent words with their neighbours."""
+        rows, skip = [], self.recipe.map.skip if self.recipe.map else 0
+        for number in range(len(self.words))[skip:][:EXHIBITED]:
+            (found,) = self._ranked(
+                "", self.words, self._units @ self._units[number], {number}, {"top": NEAR}
+            )
+            near = (f"{word} {cosine:.2f}" for word, cosine in zip(*found.columns[2:], strict=True))
+            rows.append((self.words[number], f"{int(self.counts[number]):,}", ", ".join(near)))
+        if rows:
+            told = "Frequent words, how often each occurs, and the words that lie nearest to it (cosine)."
+            yield Sheet("Neighbours of words", told, ("word", "times", "nearest"), rows)
 
     def _ranked(
         self, asked: str, names: Sequence[str], scores: np.ndarray, without: set[int], options: Mapping[str,

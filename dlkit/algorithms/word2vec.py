@@ -21,6 +21,7 @@ from dlkit.algorithms.w2v_rounds import Drawing, Rounds, padded, pieces_of
 from dlkit.algorithms.w2v_softmax import FullSoftmax
 from dlkit.algorithms.w2v_start import Start, read_start
 from dlkit.errors import DataError, UsageError
+from dlkit.pictures.exhibits import Left
 from dlkit.readers.corpus import Corpus, Reading, corpus_files
 from dlkit.readers.corpus_words import CorpusTokeniser
 from dlkit.readers.paths import find_file_or_folder
@@ -47,6 +48,9 @@ class Word2Vec(AskedVectors):
             "inputs that answered in the epoch: pairs (skip-gram), windows (cbow)",
             True,
         ),
+    )
+    EXHIBITS: ClassVar[tuple[Left, ...]] = (
+        Left("map.png", "Map of words", "Frequent words in a plane: those that are near are used alike."),
     )
     EXAMPLES: ClassVar[str] = """\
   dlkit word2vec corpus.txt --dim 100

@@ -55,6 +55,6 @@ def shares_of_rows(rows: Sequence[Sequence[float]]) -> list[list[float]]:
 def confusion_sheet(classes: Sequence[str], matrix: Sequence[Sequence[int]], rows: str) -> Sheet:
     """matrix[t][s]: rows of class t that were answered with class s. rows: which ones, in words."""
     right, every = sum(row[k] for k, row in enumerate(matrix)), sum(map(sum, matrix))
-    told = f"A row a label, a column an answer; {right:,} of {every:,} {rows} are right. Dark: a large share of the row."
+    told = f"{right:,} of {every:,} {rows} are right. A row a label, a column an answer; shaded by the row."
     cells = [[name, *row] for name, row in zip(classes, matrix, strict=True)]
     return Sheet("Confusion matrix", told, ["label", *classes], cells, shares_of_rows(matrix))

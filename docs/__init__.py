@@ -1,0 +1,1 @@
+"""Documentation: pages in Markdown, and `site`, which makes a static site of them."""

@@ -76,10 +76,10 @@ class MinibatchTraining(RowNetwork):
 
     def _step_bytes(self, batch: int) -> int:
         """Estimated bytes of a training step on `batch` rows, of which each rank takes its share."""
-        rows = -(-batch // self.context.comm.size)
-        shards, itemsize = self.context.team.shards, self.context.backend.dtype.itemsize
-        optimizer = self.recipe.optimizer
-        return step_bytes(self.model, self.input_shape, rows, optimizer, shards, itemsize=itemsize)
+        context, rows = self.context, -(-batch // self.context.comm.size)
+        return step_bytes(
+            self.model, self.input_shape, rows, self.recipe.optimizer, context.team, context.backend
+        )
 
     def describe(self) -> Description:
         layers = [LayerRow(*row) for row in layer_table(self.model, self.input_shape)]

@@ -18,7 +18,7 @@ from dlkit.nn.image_layers import Flatten
 from dlkit.nn.init import Init
 from dlkit.nn.layer_list import Defaults, build_layers, init_for
 from dlkit.nn.layers import Act, Dense, Sequential
-from dlkit.nn.module import Module
+from dlkit.nn.module import Module, Passing, shared
 from dlkit.nn.parameter import Parameter
 from dlkit.nn.summary import layer_table
 from dlkit.ops.losses import sigmoid_cross_entropy
@@ -89,9 +89,9 @@ class VAENetwork(Module):
     def products(self, shape: Shape) -> int:
         return self.encoder.products(self.shape) + self.decoder.products((self.latent,))
 
-    def workspace(self, shape: Shape, rows: int, itemsize: int) -> int:
+    def scratch(self, shape: Shape, passing: Passing) -> dict[str, int]:
         parts = (self.encoder, self.shape), (self.decoder, (self.latent,))
-        return max(network.workspace(s, rows, itemsize) for network, s in parts)
+        return shared(*(network.scratch(s, passing) for network, s in parts))
 
     def table(self) -> list[LayerRow]:
         """Layers of both, for the layer table."""

@@ -4,12 +4,14 @@ import math
 from typing import ClassVar
 
 from dlkit.autograd import Tape, Variable
+from dlkit.kernels.activation import IDENTITY
 from dlkit.nn.image_layers import Pool, image_shape
 from dlkit.nn.init import ZEROS, Init
 from dlkit.nn.layers import Act
-from dlkit.nn.module import Module
+from dlkit.nn.module import Module, Passing
 from dlkit.nn.parameter import Parameter
 from dlkit.ops.conv import MEMORY, conv, conv_transpose
+from dlkit.ops.unfolding import chunk_lines, lane_room
 from dlkit.ops.window import Pair, Window
 
 Shape = tuple[int, ...]
@@ -44,13 +46,18 @@ class _Filters(Module):
             raise ValueError(f"{self.kind}: expected {channels} channels, the image here is {h}×{w}×{c}")
         return h, w
 
-    def _unfolded(self, small: Pair, rows: int, itemsize: int) -> tuple[int, int]:
-        """(bytes unfolded at a time, small pixels that they are) on so many images."""
-        kh, kw, c, _ = self.weight.shape
-        line = max(small[1] * kh * kw * c * itemsize, 1)
-        most = MEMORY["cpu"] if self.unfold_memory is None else self.unfold_memory
-        lines = min(rows * small[0], max(most // line, 1))
-        return lines * line, lines * small[1]
+    def _scratch(self, small: Pair, output: Shape, passing: Passing) -> dict[str, int]:
+        """small: (h, w) of the images that are not unfolded; output: a row of the layer's own."""
+        rows, itemsize, lanes, device = passing
+        lines, line, weights = rows * small[0], small[1] * math.prod(self.weight.shape[:3]), self.weight.size
+        memory = MEMORY[device] if self.unfold_memory is None else self.unfold_memory
+        bent = 0 if self.act.kind == IDENTITY else rows * math.prod(output)
+        if device == "cpu":
+            room = lane_room(lines, line, memory // itemsize, lanes, itemsize)
+            need = {"unfolded": lanes * (room + weights), "sums": (lanes - 1) * weights}
+        else:
+            need = {"unfolded": chunk_lines(lines, line, memory // itemsize) * line, "weights": weights}
+        return {name: size * itemsize for name, size in {**need, "pre-activation": bent}.items()}
 
 
 class Conv(_Filters):
@@ -103,10 +110,16 @@ class Conv(_Filters):
         oh, ow, _ = self.output_shape(shape)
         return oh * ow * self.weight.size
 
-    def workspace(self, shape: Shape, rows: int, itemsize: int) -> int:
-        oh, ow, filters = self.output_shape(shape)
-        unfolded, pixels = self._unfolded((oh, ow), rows, itemsize)
-        return unfolded + (pixels * filters + self.weight.size) * itemsize
+    def joint_size(self, shape: Shape, after: Module) -> int | None:
+        """With a pooling: what is pooled is scratch; maxima stay, and their gradient twice."""
+        if self.slope is not None or not isinstance(after, Pool) or after.side_by_side is None:
+            return None
+        pooled = self.output_shape(shape)
+        return after.activation_size(pooled) + math.prod(after.output_shape(pooled))
+
+    def scratch(self, shape: Shape, passing: Passing) -> dict[str, int]:
+        output = self.output_shape(shape)
+        return self._scratch((output[0], output[1]), output, passing)
 
 
 class ConvTranspose(_Filters):
@@ -160,9 +173,8 @@ class ConvTranspose(_Filters):
     def products(self, shape: Shape) -> int:
         return shape[0] * shape[1] * self.weight.size
 
-    def workspace(self, shape: Shape, rows: int, itemsize: int) -> int:
-        unfolded, _ = self._unfolded((shape[0], shape[1]), rows, itemsize)
-        return unfolded + (rows * math.prod(self.output_shape(shape)) + self.weight.size) * itemsize
+    def scratch(self, shape: Shape, passing: Passing) -> dict[str, int]:
+        return self._scratch((shape[0], shape[1]), self.output_shape(shape), passing)
 
 
 def _divide(kind: str, channels: int, filters: int, groups: int) -> None:

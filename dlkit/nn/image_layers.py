@@ -52,8 +52,9 @@ class Pool(Module):
             raise ValueError(f"{self.kind}: {error}") from None
 
     def activation_size(self, shape: Shape) -> int:
-        """The result, its gradient, places of half a number each, and the gradient of what came in."""
-        return 3 * math.prod(self.output_shape(shape)) + math.prod(shape)
+        """The result, its gradient and, of an extreme, its place: half a number."""
+        halves = 4 if self.kind == "average_pool" else 5
+        return -(-halves * math.prod(self.output_shape(shape)) // 2)
 
 
 class GlobalPool(Module):
@@ -72,9 +73,6 @@ class GlobalPool(Module):
         if self.of == "max" and h * w > MOST_CELLS:
             raise ValueError(f"global_pool: the image, {h}×{w}, has more than {MOST_CELLS:,} pixels")
         return (c,)
-
-    def activation_size(self, shape: Shape) -> int:
-        return 2 * shape[2] + math.prod(shape)
 
 
 class LocalContrast(Module):
@@ -97,7 +95,8 @@ class LocalContrast(Module):
         return image_shape("local_contrast", shape)
 
     def activation_size(self, shape: Shape) -> int:
-        return 4 * math.prod(shape) + 8 * shape[0] * shape[1]
+        """Two results and a gradient; a pixel's mean, squares, deviation, divisor and their gradients."""
+        return 3 * math.prod(shape) + 8 * shape[0] * shape[1]
 
 
 class Upsample(Module):
@@ -115,6 +114,11 @@ class Upsample(Module):
     def output_shape(self, shape: Shape) -> Shape:
         h, w, c = image_shape("upsample", shape)
         return h * self.factor, w * self.factor, c
+
+    def activation_size(self, shape: Shape) -> int:
+        """Between two pixels it goes down first, then across; so does the gradient."""
+        between = 2 * self.factor * math.prod(shape) if self.how == "bilinear" else 0
+        return super().activation_size(shape) + between
 
 
 class Flatten(Module):

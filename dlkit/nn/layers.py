@@ -8,7 +8,7 @@ from typing import ClassVar
 from dlkit.autograd import Tape, Variable
 from dlkit.kernels.activation import IDENTITY, LEAKY_RELU, PRELU, RELU, SIGMOID, TANH
 from dlkit.nn.init import ONES, ZEROS, Init
-from dlkit.nn.module import Module
+from dlkit.nn.module import Module, Passing, shared
 from dlkit.nn.parameter import Buffer, Parameter
 from dlkit.ops.activations import activation, prelu
 from dlkit.ops.dense import dense
@@ -224,7 +224,13 @@ class Sequential(Module):
         return sum(layer.products(s) for _, layer, s in self.with_shapes(shape))
 
     def activation_size(self, shape: tuple[int, ...]) -> int:
-        return sum(layer.activation_size(s) for _, layer, s in self.with_shapes(shape))
+        total, layers = 0, list(self.with_shapes(shape))
+        while layers:
+            (_, layer, s), *layers = layers
+            joint = layer.joint_size(s, layers[0][1]) if layers else None
+            total += layer.activation_size(s) if joint is None else joint
+            del layers[: int(joint is not None)]
+        return total
 
-    def workspace(self, shape: tuple[int, ...], rows: int, itemsize: int) -> int:
-        return max((layer.workspace(s, rows, itemsize) for _, layer, s in self.with_shapes(shape)), default=0)
+    def scratch(self, shape: tuple[int, ...], passing: Passing) -> dict[str, int]:
+        return shared(*(layer.scratch(s, passing) for _, layer, s in self.with_shapes(shape)))

@@ -1,13 +1,24 @@
 """Modules: named, ordered parameters and buffers, and a forward pass that writes on a tape."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from itertools import chain
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from dlkit.autograd import Tape, Variable
 from dlkit.errors import DataError
 from dlkit.nn.parameter import Buffer, Flat, Parameter
+
+
+class Passing(NamedTuple):
+    """How rows pass through a layer, for estimates of memory: so many rows of a shard at once, numbers of
+    `itemsize` bytes, kernels shared out to `lanes`, on "cpu" or "gpu"."""
+
+    rows: int
+    itemsize: int = 4
+    lanes: int = 1
+    device: str = "cpu"
 
 
 class Module:
@@ -42,16 +53,20 @@ class Module:
         return shape
 
     def activation_size(self, shape: tuple[int, ...]) -> int:
-        """Numbers kept per row for the backward pass and its gradients; an estimate."""
+        """Numbers kept per row: the output and its gradient, and what is saved for the backward pass."""
         return 2 * int(np.prod(self.output_shape(shape)))
+
+    def joint_size(self, shape: tuple[int, ...], after: "Module") -> int | None:
+        """`activation_size` of this module and the one after it; None: `with_next` does not join them."""
+        return None
 
     def products(self, shape: tuple[int, ...]) -> int:
         """Multiplications of one row's forward pass; each weight is used once unless a layer says more."""
         return sum(p.size for _, p in self.parameters())
 
-    def workspace(self, shape: tuple[int, ...], rows: int, itemsize: int) -> int:
-        """Bytes that a shard of so many rows needs while it passes here, in memory that all layers share."""
-        return 0
+    def scratch(self, shape: tuple[int, ...], passing: Passing) -> dict[str, int]:
+        """Bytes a shard needs while it passes here, by the names of `Tape.scratch`, which layers share."""
+        return {}
 
     @property
     def noisy(self) -> bool:
@@ -117,6 +132,11 @@ class Module:
             check_array(path, p.shape, state[path])
         for path, p in mine.items():
             p.data[...] = self.flat.backend.asarray(np.asarray(state[path], dtype=self.flat.backend.dtype))
+
+
+def shared(*needs: dict[str, int]) -> dict[str, int]:
+    """What modules need that are passed one after the other: the most of each name."""
+    return {name: max(need.get(name, 0) for need in needs) for name in dict.fromkeys(chain(*needs))}
 
 
 def check_names(mine: Any, state: Any) -> None:

@@ -1,10 +1,11 @@
 """Residual blocks (He, Zhang, Ren & Sun 2016): act(f(x) + shortcut(x))."""
 
+import math
 from typing import ClassVar
 
 from dlkit.autograd import Tape, Variable
 from dlkit.nn.layers import Act, Activation, Sequential
-from dlkit.nn.module import Module
+from dlkit.nn.module import Module, Passing, shared
 from dlkit.ops.shape import add
 
 Shape = tuple[int, ...]
@@ -36,11 +37,15 @@ class Residual(Module):
         return self.layers.products(shape) + (0 if self.shortcut is None else self.shortcut.products(shape))
 
     def activation_size(self, shape: Shape) -> int:
-        """That of both branches, and the sum and the activation with their gradients."""
-        inner = self.layers.activation_size(shape)
-        inner += 0 if self.shortcut is None else self.shortcut.activation_size(shape)
-        return inner + 2 * super().activation_size(shape)
+        """That of both branches, the sum and the activation with their gradients, and what is added up.
 
-    def workspace(self, shape: Shape, rows: int, itemsize: int) -> int:
+        The gradient of the sum is that of both branches' ends; those of x, one a branch, become a third.
+        """
+        inner, output = self.layers.activation_size(shape), super().activation_size(shape)
+        if self.shortcut is None:
+            return inner + 2 * output
+        return inner + self.shortcut.activation_size(shape) + output + 2 * math.prod(shape)
+
+    def scratch(self, shape: Shape, passing: Passing) -> dict[str, int]:
         branches = [self.layers] if self.shortcut is None else [self.layers, self.shortcut]
-        return max(branch.workspace(shape, rows, itemsize) for branch in branches)
+        return shared(*(branch.scratch(shape, passing) for branch in branches))

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlkit.backend import Backend
+from dlkit.backend.threads import Team
 from dlkit.nn.layers import Sequential
-from dlkit.nn.module import Module
-
-FLOAT_BYTES = 4
+from dlkit.nn.module import Module, Passing
 
 
 class LayerRow(NamedTuple):
@@ -36,9 +36,8 @@ def step_bytes(
     input_shape: tuple[int, ...],
     rows: int,
     optimizer: Any,
-    shards: int,
-    *,
-    itemsize: int = FLOAT_BYTES,
+    team: Team,
+    backend: Backend,
 ) -> int:
     """Estimated bytes of one training step on `rows` rows.
 
@@ -46,7 +45,13 @@ def step_bytes(
     input, the activations and their gradients, and for each shard what its layers need to work (unfolded
     images).
     """
-    parameters = sum(p.size for _, p in model.parameters())
-    kept = parameters * (1 + shards + len(optimizer.SLOTS))
-    numbers = kept + rows * (int(np.prod(input_shape)) + model.activation_size(input_shape))
-    return itemsize * numbers + shards * model.workspace(input_shape, -(-rows // shards), itemsize)
+    shards, itemsize = team.shards, backend.dtype.itemsize
+    numbers = kept_numbers(model, optimizer, shards)
+    numbers += rows * (int(np.prod(input_shape)) + model.activation_size(input_shape))
+    passing = Passing(-(-rows // shards), itemsize, team.parts, backend.name)
+    return itemsize * numbers + shards * sum(model.scratch(input_shape, passing).values())
+
+
+def kept_numbers(model: Module, optimizer: Any, shards: int) -> int:
+    """Parameters, a gradient for every shard, the optimizer's buffers."""
+    return sum(p.size for _, p in model.parameters()) * (1 + shards + len(optimizer.SLOTS))

@@ -25,6 +25,20 @@ class Rows(NamedTuple):
     hi: int
 
 
+def lane_room(lines: int, line: int, memory: int, lanes: int, itemsize: int) -> int:
+    """Numbers of unfolded images that a lane holds at a time: a cache-full, a line at least, all at most.
+
+    lines: small pixels' rows, each of `line` numbers when unfolded; memory: most numbers in all lanes.
+    """
+    most = max(min(memory // lanes, CACHE // itemsize), line)
+    return min(most, max(lines, 1) * line)
+
+
+def chunk_lines(lines: int, line: int, memory: int) -> int:
+    """Lines unfolded at a time where they are multiplied by the backend."""
+    return max(min(memory // line, lines), 1)
+
+
 class Unfolding:
     """Products for one call of an op.
 
@@ -48,7 +62,7 @@ class Unfolding:
         self.pointwise = window.size == window.stride == (1, 1) and before == (0, 0) and groups == 1
         self._row = max(self.ow * self.w2.shape[0], 1)
         self._memory = memory // w.dtype.itemsize
-        self.rows = max(min(self._memory // self._row, self.n * self.oh), 1)
+        self.rows = chunk_lines(self.n * self.oh, self._row, self._memory)
         self._gemm = find_gemm() if ctx.backend.name == "cpu" else None
 
     # -- one kernel each --------------------------------------------------------------------------
@@ -87,10 +101,9 @@ class Unfolding:
 
     def _work(self, more: int) -> Array:
         """Room for unfolded images, and for so many numbers more, of each lane."""
-        lanes = self.ctx.tape.parts
-        most = max(min(self._memory // lanes, CACHE // self.w.dtype.itemsize), self._row)
-        size = min(most, max(self.n * self.oh, 1) * self._row) + more
-        return self.ctx.scratch("unfolded", (lanes, size), self.w.dtype)
+        lanes, dtype = self.ctx.tape.parts, self.w.dtype
+        size = lane_room(self.n * self.oh, self._row, self._memory, lanes, dtype.itemsize) + more
+        return self.ctx.scratch("unfolded", (lanes, size), dtype)
 
     # -- unfolded by a kernel, multiplied by the backend --------------------------------------------
     def _chunks(self) -> Iterator[Rows]:

@@ -12,11 +12,10 @@ from dlkit.nn.conv_layers import Conv
 from dlkit.nn.image_list import IMAGE_LAYERS, ImageLayerList
 from dlkit.nn.layer_list import Defaults, build_layers, every_layer, network
 from dlkit.nn.layers import BatchNorm, Sequential
-from dlkit.nn.optimizers import OPTIMIZERS
 from dlkit.nn.parameter import Flat
 from dlkit.nn.presets import PRESETS, ImageModel
 from dlkit.nn.residual import Residual
-from dlkit.nn.summary import layer_table, step_bytes
+from dlkit.nn.summary import layer_table
 
 LIST = TypeAdapter(ImageLayerList)
 MODEL = TypeAdapter(ImageModel)
@@ -118,20 +117,6 @@ def test_products_are_those_of_the_images_not_of_the_parameters() -> None:
     assert model.products(IMAGE) == convolutions + 625_500 + 5_010
     spread = built([{"conv_transpose": {"filters": 5, "size": 4, "stride": 2, "pad": 1}}], (3, 4, 2))
     assert spread.products((3, 4, 2)) == 3 * 4 * 4 * 4 * 5 * 2
-
-
-def test_a_steps_memory_has_the_unfolded_images_up_to_the_recipes_bound() -> None:
-    adam = OPTIMIZERS.read("adam")
-
-    def size(memory: int | None) -> int:
-        """The second convolution of LeNet: 500 numbers unfolded become 50."""
-        specs = LIST.validate_python([{"conv": {"filters": 50, "size": 5}}])
-        model = network(specs, (14, 14, 20), 10, unfold_memory=memory)
-        return step_bytes(model, (14, 14, 20), 64, adam, 2)
-
-    assert size(4_000_000) - size(1_000_000) == pytest.approx(2 * 3_000_000 * (1 + 50 / 500), rel=0.05)
-    assert size(1 << 40) == size(1 << 41), "no more than there are"
-    assert size(None) == size(1 << 22)
 
 
 def test_unfolding_in_pieces_keeps_to_its_memory_and_to_its_result() -> None:

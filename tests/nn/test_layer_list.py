@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from dlkit.autograd import Tape
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
+from dlkit.backend.threads import Team
 from dlkit.nn.init import Init
 from dlkit.nn.layer_list import LAYERS, Defaults, LayerList, LayerSpec, build_layers, network
 from dlkit.nn.layers import Dense
@@ -113,8 +114,8 @@ def test_layer_table_and_memory() -> None:
     adam, sgd = OPTIMIZERS.read("adam"), OPTIMIZERS.read("sgd")
     n = 401920 + 262656 + 5130
     numbers = 784 + 2 * (512 + 512 + 512 + 10)
-    assert step_bytes(model, (784,), 128, adam, 2) == 4 * (n * 5 + 128 * numbers)
-    assert step_bytes(model, (784,), 128, sgd, 1) == 4 * (n * 2 + 128 * numbers)
+    assert step_bytes(model, (784,), 128, adam, Team(2, 2), open_backend()) == 4 * (n * 5 + 128 * numbers)
+    assert step_bytes(model, (784,), 128, sgd, Team(1, 1), open_backend()) == 4 * (n * 2 + 128 * numbers)
 
 
 def test_repetitions_of_repetitions_end_somewhere() -> None:

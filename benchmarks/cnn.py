@@ -81,8 +81,3 @@ def arguments(sizes: Sizes, threads: int, *more: str) -> Sequence[str]:
     """The inverse of parser(): the command line of a contender."""
     given = [text for name in FIELDS for text in (f"--{name}", str(getattr(sizes, name)))]
     return ["--threads", str(threads), *given, *more]
-
-
-def blocks(asked: argparse.Namespace) -> dict[str, float]:
-    """How long is timed: keyword arguments of measure.step_seconds."""
-    return {"warm_up_s": 0.2, "blocks": 3, "block_s": 0.15} if asked.quick else {}

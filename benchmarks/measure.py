@@ -31,6 +31,11 @@ def step_seconds(
     }
 
 
+def blocks(quick: bool) -> dict[str, float]:
+    """How long is timed: arguments of step_seconds; quick: for sweeps over many sizes."""
+    return {"warm_up_s": 0.2, "blocks": 3, "block_s": 0.15} if quick else {}
+
+
 def _seconds(step: Callable[[], object], calls: int) -> float:
     start = time.perf_counter()
     for _ in range(calls):

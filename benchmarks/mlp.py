@@ -44,11 +44,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """Options that every contender of these rows takes."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--threads", type=int, default=2)
+    made.add_argument("--quick", action="store_true", help="fewer and shorter blocks")
     made.add_argument("--batch", type=int, default=Sizes.batch)
     made.add_argument("--width", type=int, default=Sizes.width)
     return made
 
 
-def arguments(sizes: Sizes, threads: int) -> Sequence[str]:
+def arguments(sizes: Sizes, threads: int, *more: str) -> Sequence[str]:
     """The inverse of parser(): the command line of a contender."""
-    return ["--threads", str(threads), "--batch", str(sizes.batch), "--width", str(sizes.width)]
+    return ["--threads", str(threads), "--batch", str(sizes.batch), "--width", str(sizes.width), *more]

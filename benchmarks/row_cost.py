@@ -10,7 +10,7 @@ WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)
 
 
 def _contenders(options: Options, sizes: Sizes) -> list[Contender]:
-    given = arguments(sizes, options.threads)
+    given = arguments(sizes, options.threads, "--quick")
     return [
         options.ours(OURS, "benchmarks.train_mlp_dlkit", *given),
         options.peer(PEER, "benchmarks.train_mlp_torch", *given),

@@ -5,8 +5,8 @@ import platform
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from benchmarks.cnn import Sizes, blocks, parser, sizes_of
-from benchmarks.measure import say, step_seconds
+from benchmarks.cnn import Sizes, parser, sizes_of
+from benchmarks.measure import blocks, say, step_seconds
 from dlkit.autograd import Tape
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
@@ -67,7 +67,7 @@ def main() -> None:
             else:
                 train(sizes.batch, loss, 1e-3, (1, 1))
 
-        took = step_seconds(step, **blocks(asked))
+        took = step_seconds(step, **blocks(asked.quick))
     blas = {info["internal_api"]: info.get("architecture") for info in threadpool_info()}
     say(**took, threads=asked.threads, versions={"python": platform.python_version()}, blas=blas)
 

@@ -5,8 +5,8 @@ import platform
 import torch
 from torch import nn
 
-from benchmarks.cnn import blocks, parser, sizes_of
-from benchmarks.measure import say, step_seconds
+from benchmarks.cnn import parser, sizes_of
+from benchmarks.measure import blocks, say, step_seconds
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         nn.functional.cross_entropy(model(x), y).backward()
         adam.step()
 
-    say(**step_seconds(step, **blocks(asked)), threads=torch.get_num_threads(), versions=versions())
+    say(**step_seconds(step, **blocks(asked.quick)), threads=torch.get_num_threads(), versions=versions())
 
 
 def versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ import platform
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from benchmarks.measure import say, step_seconds
+from benchmarks.measure import blocks, say, step_seconds
 from benchmarks.mlp import Sizes, parser
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
@@ -43,7 +43,7 @@ def main() -> None:
             mean, *_ = softmax_cross_entropy(tape, logits, y[rows], 1 / sizes.batch)
             return mean, None
 
-        took = step_seconds(lambda: train(sizes.batch, loss, 1e-3, (1, 1)))
+        took = step_seconds(lambda: train(sizes.batch, loss, 1e-3, (1, 1)), **blocks(asked.quick))
     blas = {info["internal_api"]: info.get("architecture") for info in threadpool_info()}
     say(**took, threads=asked.threads, versions={"python": platform.python_version()}, blas=blas)
 

@@ -5,7 +5,7 @@ import platform
 import torch
 from torch import nn
 
-from benchmarks.measure import say, step_seconds
+from benchmarks.measure import blocks, say, step_seconds
 from benchmarks.mlp import Sizes, parser
 
 
@@ -26,7 +26,7 @@ def main() -> None:
         nn.functional.cross_entropy(model(x), y).backward()
         adam.step()
 
-    say(**step_seconds(step), threads=torch.get_num_threads(), versions=versions())
+    say(**step_seconds(step, **blocks(asked.quick)), threads=torch.get_num_threads(), versions=versions())
 
 
 def versions() -> dict[str, str]:

@@ -206,7 +206,7 @@ class AskedNetwork(RowNetwork):
         self._tell(chunks)
         return {"rows": len(whole)} | named("test", self._judge(self._rows(whole), samples))
 
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         from dlkit.algorithms import network_exhibits
 
         return network_exhibits.exhibits(self)

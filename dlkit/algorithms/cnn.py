@@ -146,7 +146,7 @@ class TrainCNN(Supervised):
         """Pictures of the filters, of what they answer to an image, and of what is confused with what."""
         yield from cnn_looks.look(self, options)
 
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         """The filters, then what the rows held out say."""
         yield from cnn_looks.exhibits_of_filters(self)
         yield from super().exhibits()

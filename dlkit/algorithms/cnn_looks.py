@@ -60,11 +60,11 @@ def filters(network: AskedNetwork) -> Iterator[File | str]:
             yield File(f"filters/{path}.png", png(filter_page(shown.transpose(3, 2, 0, 1))))
 
 
-def exhibits_of_filters(network: AskedNetwork) -> Iterator[Drawn]:
+def exhibits_of_filters(network: AskedNetwork) -> Iterator[Drawn | str]:
     """The same pictures for a report, of the first layers."""
     pictures = [piece for piece in filters(network) if isinstance(piece, File)]
     if len(pictures) > MOST_LAYERS:
-        network.context.log(f"filters of {MOST_LAYERS} of {len(pictures)} layers; inspect --filters has all")
+        yield (f"filters of {MOST_LAYERS} of {len(pictures)} layers; inspect --filters has all")
     for piece in pictures[:MOST_LAYERS]:
         assert isinstance(piece.content, bytes)
         layer = Path(piece.name).stem

@@ -181,7 +181,7 @@ class AskedTopics(Algorithm):
             words = self._words(model, k, count)
             yield f"{k + 1:5}  {share:5.1f}%  {alpha:8.4f}  {umass[k]:7.3f}  {npmi[k]:6.3f}  {words}"
 
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         """The topics with their words, the largest first."""
         model = self.model()
         umass, npmi = (["" if np.isnan(x) else f"{x:.3f}" for x in one.tolist()] for one in model.coherence)

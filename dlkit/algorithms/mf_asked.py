@@ -154,7 +154,7 @@ class AskedRatings(JudgedRatings):
         return {name: index for index, name in enumerate(self.items)}
 
     # -- report ---------------------------------------------------------------------------------------
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         from dlkit.algorithms import mf_exhibits
 
         return mf_exhibits.exhibits(self)

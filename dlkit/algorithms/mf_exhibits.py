@@ -17,10 +17,10 @@ SMALL = 20
 """Users, and items, up to which the whole table is shown."""
 ASKED, NEAR = 15, 5
 """Items whose neighbours are shown, and how many of each."""
-ON_MAP = 60
+LEAST_ON_MAP, ON_MAP = 10, 60
 
 
-def exhibits(model: "AskedRatings") -> Iterator[Made]:
+def exhibits(model: "AskedRatings") -> Iterator[Made | str]:
     """Of the items that were rated most often."""
     if len(model.users) <= SMALL and len(model.items) <= SMALL:
         yield _table(model)
@@ -37,8 +37,10 @@ def exhibits(model: "AskedRatings") -> Iterator[Made]:
         rows.append((model._called(item), f"{times[item]:,}", said))
     told = "Of the items with most ratings, those whose factors point in the most similar direction (cosine)."
     yield Sheet("What is near to what", told, ("item", "ratings", "nearest"), rows)
+    if len(known) < LEAST_ON_MAP:
+        return
     if not figures.available():
-        model.context.log('a map of the items needs matplotlib: pip install "dlkit[report]"')
+        yield 'a map of the items needs matplotlib: pip install "dlkit[report]"'
         return
     names = [model._called(item) for item in chosen[:ON_MAP].tolist()]
     told = (

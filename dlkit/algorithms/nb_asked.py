@@ -212,7 +212,7 @@ class AskedBayes(Algorithm):
             for feature, probability, odds in self._telling(name, top):
                 yield f"  {odds:9.3f}  {probability:11.4g}  {printable(feature)}"
 
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         """What speaks for each class."""
         rows = [
             (name, feature, f"{odds:.3f}", f"{probability:.4g}")

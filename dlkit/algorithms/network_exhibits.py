@@ -21,18 +21,18 @@ MOST_ROWS = 20_000
 """Rows held out that are asked."""
 
 
-def exhibits(network: AskedNetwork) -> Iterator[Made]:
+def exhibits(network: AskedNetwork) -> Iterator[Made | str]:
     """Of the test rows, or the validation rows where there are none; nothing where there are neither."""
     if network.recipe.data.train == "-":
-        network.context.log("the run learnt from standard input: there are no rows to judge it by")
+        yield "the run learnt from standard input: there are no rows to judge it by"
         return
     network.read_data()
     held = network.data.test or network.data.valid
     if held is None:
-        network.context.log("the recipe holds no rows out: there is nothing to judge it by")
+        yield "the recipe holds no rows out: there is nothing to judge it by"
         return
     if len(held) > MOST_ROWS:
-        network.context.log(f"of {len(held):,} rows held out the first {MOST_ROWS:,} are judged")
+        yield f"of {len(held):,} rows held out the first {MOST_ROWS:,} are judged"
         held = held.take(slice(0, MOST_ROWS))
     rows = network._rows(held)
     what = "test rows" if network.data.test else "validation rows"
@@ -40,7 +40,7 @@ def exhibits(network: AskedNetwork) -> Iterator[Made]:
     yield from shown(network, rows, what)
 
 
-def _of_classes(network: AskedNetwork, rows: Rows, what: str) -> Iterator[Made]:
+def _of_classes(network: AskedNetwork, rows: Rows, what: str) -> Iterator[Made | str]:
     p = softmax(network.outputs(rows)[0])
     y, answer, classes = network.context.backend.to_host(rows.y), p.argmax(1), network.schema.classes
     matrix = np.zeros((len(classes), len(classes)), np.int64)
@@ -71,9 +71,9 @@ def _worst(network: AskedNetwork, rows: Rows, p: np.ndarray, wrong: np.ndarray) 
     return Drawn("Mistakes", told, png(captioned(images_of(network, rows, chosen), said, 6)))
 
 
-def _of_numbers(network: AskedNetwork, rows: Rows, what: str) -> Iterator[Made]:
+def _of_numbers(network: AskedNetwork, rows: Rows, what: str) -> Iterator[Made | str]:
     if not figures.available():
-        network.context.log('a picture of the answers needs matplotlib: pip install "dlkit[report]"')
+        yield 'a picture of the answers needs matplotlib: pip install "dlkit[report]"'
         return
     found, wanted = network._moments(rows, 1)[0][0], network._targets(rows)
     for k, name in enumerate(network.schema.targets):

@@ -239,8 +239,8 @@ class Algorithm(ABC):
         """What `inspect` shows beyond the layer table when asked with one of its special options."""
         raise NotImplementedError(f"{self.command} has nothing more to show")
 
-    def exhibits(self) -> Iterator[Made]:
-        """What a report shows of what has been learnt, made from the checkpoint.
+    def exhibits(self) -> Iterator[Made | str]:
+        """What a report shows of what has been learnt, from the checkpoint; a text says what is left out.
 
         What needs the run's rows too (`read_data`) comes last, and is left out where it raises.
         """

@@ -83,7 +83,7 @@ class AskedSequences(SequenceTraining):
             raise UsageError("says how many completions; there is no --complete", where="-n")
         yield from self._classes_of(source) if self.classes else self._scores_of(source)
 
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         """Texts that it writes; of classes what it confuses."""
         if self.classes:
             yield from self._confused()
@@ -95,14 +95,14 @@ class AskedSequences(SequenceTraining):
         told = "Written from nothing: the lower the temperature, the likelier each symbol."
         yield Passage("What it writes", told, texts)
 
-    def _confused(self) -> Iterator[Made]:
+    def _confused(self) -> Iterator[Made | str]:
         if self.recipe.data.train == STDIN:
-            self.context.log("the run learnt from standard input: there are no rows to judge it by")
+            yield "the run learnt from standard input: there are no rows to judge it by"
             return
         self.read_data()
         held, what = (self.data.test, "test rows") if self.data.test else (self.data.valid, "validation rows")
         if held is None:
-            self.context.log("the recipe holds no rows out: there is nothing to judge it by")
+            yield "the recipe holds no rows out: there is nothing to judge it by"
             return
         answer = self._answers(held).argmax(1)
         matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)

@@ -18,8 +18,8 @@ from dlkit.readers.parallel import Corpus, read_labelled, read_parallel
 from dlkit.readers.sentences import UNKNOWN, Language, Sentences
 from dlkit.readers.source_lines import SourceLine, source_lines
 
-EXHIBITED, LOOKED = 10, 3
-"""Pairs that a report shows, and of how many it shows where their words looked."""
+EXHIBITED, LOOKED, LONGEST = 10, 3, 25
+"""Pairs that a report shows; of how many it shows where their words looked, and most words of those."""
 
 
 class Translation(NamedTuple):
@@ -136,18 +136,18 @@ class AskedTranslator(PairTraining):
         return self.data.test
 
     # -- report -----------------------------------------------------------------------------------
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         """The first test pairs, or validation pairs, with their translations and where these looked."""
         again = (Language(self.source.spec, "source_words"), Language(self.target.spec, "target_words"))
         if self.recipe.data.train == STDIN:
-            self.context.log("the run learnt from standard input: there are no sentences to translate")
+            yield "the run learnt from standard input: there are no sentences to translate"
             return
         self.data = read_parallel(
             self.recipe.data, again, self.recipe.on_bad_row, self.context.streams, self.context.base
         )
         held, what = (self.data.test, "test") if self.data.test else (self.data.valid, "validation")
         if held is None or held.originals is None or held.references is None:
-            self.context.log("the recipe holds no pairs out: there is nothing to translate")
+            yield "the recipe holds no pairs out: there is nothing to translate"
             return
         rows = np.arange(min(len(held), EXHIBITED))
         words = [held.originals[k] for k in rows.tolist()]
@@ -161,7 +161,8 @@ class AskedTranslator(PairTraining):
             (self.source.join(one.source), right, one.text) for one, right in zip(found, wanted, strict=True)
         ]
         yield Sheet("Translations", told, ("source", "reference", "translation"), lines)
-        yield from map(_looked, [one for one in found if one.hypothesis.weights is not None][:LOOKED])
+        looked = [one for one in found if one.hypothesis.weights is not None and len(one.source) <= LONGEST]
+        yield from map(_looked, sorted(looked, key=lambda one: -len(one.source))[:LOOKED])
 
     # -- predict ----------------------------------------------------------------------------------
     def predict(self, source: str, options: Mapping[str, Any]) -> Iterator[Any]:
@@ -245,7 +246,7 @@ def _looked(one: Translation) -> Sheet:
         "A row a word that was written, a column a word that was read: the weights of attention, in percent."
     )
     cells = [(word, *(f"{100 * w:.0f}" for w in row)) for word, row in zip(one.words, weights, strict=True)]
-    return Sheet(f"Attention: {' '.join(one.source)}", told, ("", *one.source), cells, weights)
+    return Sheet("Attention", told, ("", *one.source), cells, weights)
 
 
 def _table(lines: Sequence[SourceLine], found: list[list[Translation]], n_best: int) -> Answer:

@@ -160,7 +160,7 @@ class AskedVectors(Algorithm):
                 scores = self._units @ self._units[number]
                 yield from self._ranked(self.words[number], self.words, scores, {number}, options)
 
-    def exhibits(self) -> Iterator[Made]:
+    def exhibits(self) -> Iterator[Made | str]:
         """Frequent words with their neighbours."""
         rows, skip = [], self.recipe.map.skip if self.recipe.map else 0
         for number in range(len(self.words))[skip:][:EXHIBITED]:

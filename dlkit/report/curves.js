@@ -59,7 +59,7 @@
     place.back = (pixel) => { const t = a + (pixel - from) / (to - from) * (b - a); return log ? 10 ** t : t; };
     return place;
   };
-  const ticks = ([low, high], log, count) => {
+  const ticks = ([low, high], log, count, least = 0) => {
     if (log && Math.log10(high / low) >= 1.5) {
       const first = Math.ceil(Math.log10(low)), last = Math.floor(Math.log10(high));
       const step = Math.max(1, Math.ceil((last - first + 1) / count));
@@ -67,7 +67,7 @@
       for (let power = first; power <= last; power += step) found.push(10 ** power);
       return found;
     }
-    const rough = (high - low) / count, unit = 10 ** Math.floor(Math.log10(rough));
+    const rough = Math.max((high - low) / count, least), unit = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((times) => times * unit).find((one) => one >= rough) || rough;
     const found = [];
     for (let i = Math.ceil(low / step); i * step <= high + step * 1e-9 && found.length < 50; i += 1) found.push(i * step);
@@ -82,7 +82,7 @@
       make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y }, group);
       make("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, group, short(value));
     }
-    for (const value of ticks(xspan, false, 6)) {
+    for (const value of ticks(xspan, false, 6, x === "seconds" ? 0 : 1)) {
       const at = px(value);
       make("line", { class: "grid", x1: at, x2: at, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4 }, group);
       make("text", { x: at, y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, group, short(value));
@@ -222,7 +222,7 @@
     const panel = { measure, svg, log: false, clip: `clip${number}`, curves: curvesOf(measure) };
     const clip = document.createElementNS(space, "clipPath");
     clip.id = panel.clip;
-    make("rect", { x: LEFT, y: TOP - 4, width: WIDTH - LEFT - RIGHT, height: HEIGHT - TOP - BOTTOM + 8 }, clip);
+    make("rect", { x: LEFT - 4, y: TOP - 4, width: WIDTH - LEFT - RIGHT + 8, height: HEIGHT - TOP - BOTTOM + 8 }, clip);
     svg.append(clip);
     panel.group = make("g", { "aria-hidden": "true" }, svg);
     panel.marks = make("g", { "aria-hidden": "true" }, svg);
@@ -230,7 +230,8 @@
     panel.toggle = make("input", { type: "checkbox" }, label);
     label.append(" log scale");
     panel.toggle.addEventListener("change", () => { panel.log = panel.toggle.checked; draw(panel); });
-    panel.out = make("p", { class: "readout", "aria-live": "polite" }, figure);
+    const lines = Math.ceil(Math.min(panel.curves.length, 8) / (runs.length > 1 ? 1 : 2));
+    panel.out = make("p", { class: "readout", "aria-live": "polite", style: `min-height: ${1.6 * Math.min(lines, 4)}em` }, figure);
     listen(panel);
     panels.push(panel);
   };

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from dlkit.errors import DataError
+from dlkit.pictures.exhibits import Left, Made
 from dlkit.training.rundir import CHECKPOINT, ENVIRONMENT, METRICS, RECIPE, SUMMARY
 
 Rows = list[dict[str, Any]]
@@ -27,6 +27,16 @@ class Run:
     summary: dict[str, Any]
     environment: dict[str, Any]
     members: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
+    """What could not be read of it."""
+    left: tuple[Left, ...] = ()
+    """Files that its command has something to say about."""
+    previews: tuple[str, ...] = ()
+    """Files that are of interest only while it is not finished."""
+    made: tuple[Made, ...] = ()
+    """What was made from its checkpoint."""
+    notes: tuple[str, ...] = ()
+    """What could not be made, in words."""
 
     @property
     def command(self) -> str:
@@ -49,10 +59,10 @@ class Run:
 
     def warnings(self) -> list[str]:
         """What a reader should know before trusting the figures."""
-        told = []
+        told = list(self.troubles)
         if self.state != "finished":
             told.append(f"{self.state}: there is no {SUMMARY}; --resume goes on with it")
-        if not self.rows and not self.members:
+        if not self.rows and not self.members and not self.troubles:
             told.append(f"there is no {METRICS}, or it has no rows")
         unlike = sorted({k for row in self.rows for k, v in row.items() if v in _INFINITE})
         if unlike:
@@ -85,39 +95,44 @@ def members_of(run: Path) -> list[Path]:
     return sorted(one for one in run.iterdir() if one.is_dir() and one.name[0] != "." and is_run(one))
 
 
-def gather(path: Path, name: str, rows: Rows) -> Run:
-    """Read the small files of a run. Raises DataError naming the file that cannot be read."""
-    written = _text(path / RECIPE)
+def gather(path: Path, name: str, rows: Rows, troubles: Sequence[str] = ()) -> Run:
+    """Read the small files of a run; what cannot be read is added to its `troubles`."""
+    found = list(troubles)
+    written = _text(path / RECIPE, found)
     try:
         recipe = yaml.safe_load(written) if written else {}
     except yaml.YAMLError as error:
-        raise DataError(f"not YAML: {' '.join(str(error).split())}", where=str(path / RECIPE)) from error
+        found.append(f"{RECIPE}: not YAML: {' '.join(str(error).split())}")
+        recipe = {}
     return Run(
         path,
         name,
         rows,
         recipe if isinstance(recipe, dict) else {},
         written,
-        _json(path / SUMMARY),
-        _json(path / ENVIRONMENT),
+        _json(path / SUMMARY, found),
+        _json(path / ENVIRONMENT, found),
         tuple(f"{name}/{member.name}" for member in members_of(path)),
+        tuple(found),
     )
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, troubles: list[str]) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read: {error}", where=str(path)) from error
+        troubles.append(f"{path.name}: cannot be read: {error}")
+        return ""
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, troubles: list[str]) -> dict[str, Any]:
     try:
-        found = json.loads(_text(path) or "{}")
-    except ValueError as error:
-        raise DataError(f"not JSON: {error}", where=str(path)) from error
+        found = json.loads(_text(path, troubles) or "{}")
+    except (ValueError, RecursionError) as error:
+        troubles.append(f"{path.name}: not JSON: {error}")
+        return {}
     return found if isinstance(found, dict) else {}
 
 

@@ -13,13 +13,12 @@ PLAIN = {"epochs", "steps", "parameters", "lr"}
 
 
 class Line(NamedTuple):
-    """A run of the index, or what is wrong with it."""
+    """A run of the index."""
 
     name: str
-    link: str | None
+    link: str
     """Its page, relative to the index."""
-    run: Run | None
-    problem: str = ""
+    run: Run
 
 
 def index(title: str, lines: Sequence[Line]) -> bytes:
@@ -35,10 +34,7 @@ def index(title: str, lines: Sequence[Line]) -> bytes:
 
 
 def _row(line: Line) -> tuple[object, ...]:
-    name = element("a", line.name, href=_address(line.link)) if line.link else line.name
-    if line.run is None:
-        return (name, "", "cannot be read", "", "", "", "", line.problem)
-    run = line.run
+    name, run = element("a", line.name, href=_address(line.link)), line.run
     seconds = run.seconds
     return (
         name,

@@ -36,15 +36,42 @@ def join(parts: Iterable[object]) -> Html:
     return Html("\n".join(text(part) for part in parts))
 
 
-def table(caption: str, head: Sequence[object], rows: Iterable[Sequence[object]]) -> Html:
-    """A table whose first column names its rows; it scrolls by itself where it is wide."""
+def table(
+    caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], *, unseen: bool = False
+) -> Html:
+    """A table whose first column names its rows; it scrolls by itself where it is wide.
+
+    unseen: the caption is read aloud, and not shown.
+    """
     top = element("tr", *(element("th", cell, scope="col") for cell in head))
     body = [
         element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in rest))
         for first, *rest in rows
     ]
-    made = element("table", element("caption", caption), element("thead", top), element("tbody", *body))
+    about = element("caption", caption, class_="unseen" if unseen else None)
+    made = element("table", about, element("thead", top), element("tbody", *body))
     return element("div", made, class_="wide", tabindex=0, role="region", aria_label=caption)
+
+
+def shaded_table(
+    caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], shades: Iterable[Sequence[float]]
+) -> Html:
+    """The same, its caption unseen, every cell but the first of a row shaded from 0 (not) to 1 (most)."""
+    body = [
+        element(
+            "tr",
+            element("th", first, scope="row"),
+            *(
+                element("td", cell, style=f"--v:{min(max(shade, 0), 1):.2f}")
+                for cell, shade in zip(rest, one, strict=True)
+            ),
+        )
+        for (first, *rest), one in zip(rows, shades, strict=True)
+    ]
+    top = element("tr", *(element("th", cell, scope="col") for cell in head))
+    about = element("caption", caption, class_="unseen")
+    made = element("table", about, element("thead", top), element("tbody", *body))
+    return element("div", made, class_="wide shaded", tabindex=0, role="region", aria_label=caption)
 
 
 def data(name: str, value: Any) -> Html:
@@ -60,15 +87,15 @@ def resource(name: str) -> Html:
     return Html(files("dlkit.report").joinpath(name).read_text(encoding="utf-8"))
 
 
-def document(title: str, *body: object, script: str | None = None) -> bytes:
-    """A whole page as UTF-8. `script`: name of a file of this package that runs at its end."""
+def document(title: str, *body: object, scripts: Sequence[str] = ()) -> bytes:
+    """A whole page as UTF-8. `scripts`: names of files of this package that run at its end."""
     head = (
         f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
         f"{element('title', title)}\n<style>\n{resource('page.css')}</style>"
     )
-    end = f"\n<script>\n{resource(script)}</script>" if script else ""
+    end = "".join(f"\n<script>\n{resource(script)}</script>" for script in scripts)
     page = f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{join(body)}{end}\n'
     return f"{page}</body>\n</html>\n".encode("utf-8", "replace")
 

@@ -5,8 +5,8 @@ from statistics import median
 from typing import Any
 
 from dlkit.report.gathered import Run, differences
+from dlkit.report.learnt import Learnt
 from dlkit.report.markup import Html, data, document, element, join, number, table
-from dlkit.report.pictures import Picture, fitting
 from dlkit.report.thin import columns_of, evenly, thinned
 
 LARGEST = 2_000_000
@@ -24,22 +24,23 @@ PROVENANCE_APART = {"inputs", "recipe_as_given", "artifacts", "warnings"}
 def page(runs: Sequence[Run]) -> bytes:
     """The whole page, the same bytes for the same runs. At most `LARGEST` bytes for one run."""
     title = _title(runs)
-    drawn = [run for run in runs if run.rows]
+    rows = [run for run in runs if run.rows]
+    drawn = rows if any(len(run.rows) > 1 for run in rows) else []  # a single point is no curve
     sections = [
         ("summary", "Summary", join(_summary(runs))),
         ("warnings", "Warnings", _warnings(runs)),
         ("differences", "What differs", join(_differences(runs)) if len(runs) > 1 else None),
         ("curves", "Curves", join(_curves(drawn)) if drawn else None),
-        ("figures", "Figures as tables", join(_tables(drawn)) if drawn else None),
-        ("timing", "Timing", _timing(drawn)),
+        ("figures", "Figures as tables", join(_tables(rows)) if rows else None),
+        ("timing", "Timing", _timing(rows)),
         ("recipe", "Recipe", join(map(_recipe, runs))),
         ("provenance", "Provenance", join(map(_provenance, runs))),
     ]
-    script = "curves.js" if drawn else None
-    bare = _bound(title, sections, script)
-    room = LARGEST * min(len(runs), 4) - len(bare) - 4_000
-    pictures = _pictures(runs, *fitting(runs, max(room, 0)))
-    return _bound(title, [*sections[:4], ("pictures", "Pictures", pictures), *sections[4:]], script)
+    learnt = Learnt(runs)
+    scripts = [name for name, wanted in (("curves.js", drawn), ("frames.js", learnt.sequences)) if wanted]
+    bare = _bound(title, sections, scripts)
+    section = learnt.section(LARGEST * min(len(runs), 4) - len(bare) - 4_000)
+    return _bound(title, [*sections[:4], ("pictures", "What was learnt", section), *sections[4:]], scripts)
 
 
 def _title(runs: Sequence[Run]) -> str:
@@ -49,7 +50,7 @@ def _title(runs: Sequence[Run]) -> str:
     return f"{len(runs)} runs: {names}" + (", …" if len(runs) > 3 else "")
 
 
-def _bound(title: str, sections: Sequence[tuple[str, str, Html | None]], script: str | None) -> bytes:
+def _bound(title: str, sections: Sequence[tuple[str, str, Html | None]], scripts: Sequence[str]) -> bytes:
     there = [(key, name, body) for key, name, body in sections if body]
     links = [element("li", element("a", name, href=f"#{key}")) for key, name, _ in there]
     parts = [
@@ -61,7 +62,7 @@ def _bound(title: str, sections: Sequence[tuple[str, str, Html | None]], script:
         element("a", "Skip to the content", href="#content", class_="skip"),
         element("header", element("h1", title), element("nav", element("ul", *links), aria_label="Sections")),
         element("main", join(parts), id="content", tabindex=-1),
-        script=script,
+        scripts=scripts,
     )
 
 
@@ -237,34 +238,3 @@ def _said(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_said, value))
     return "" if value is None else str(value)
-
-
-def _pictures(
-    runs: Sequence[Run], made: Sequence[Sequence[Picture]], left: Sequence[Sequence[str]]
-) -> Html | None:
-    parts: list[Html] = []
-    for run, pictures, missing in zip(runs, made, left, strict=True):
-        if not pictures and not missing:
-            continue
-        shown = [_picture(run, one) for one in pictures]
-        parts.append(element("h3", run.name))
-        parts.append(element("div", *shown, class_="pictures"))
-        if missing:
-            parts.append(
-                element("ul", *(element("li", f"left out: {one}") for one in missing), class_="note")
-            )
-    return join(parts) if parts else None
-
-
-def _picture(run: Run, picture: Picture) -> Html:
-    what = picture.name.removesuffix(".png").replace("_", " ")
-    image = element(
-        "img",
-        src=picture.source,
-        alt=f"{what}: a picture of the run {run.name}",
-        width=picture.size[0],
-        height=picture.size[1],
-    )
-    image = Html(image.removesuffix("</img>"))
-    caption = f"{picture.name} ({picture.note})" if picture.note else picture.name
-    return element("figure", image, element("figcaption", caption))

@@ -196,9 +196,10 @@ def test_an_index_of_a_folder(runs: Path, tmp_path: Path) -> None:
     assert "recipe.yaml: not YAML" in done.stderr and "Traceback" not in done.stderr
     page = page_of(folder / "index.html")
     links = [folder / unquote(a["href"]) for a in page.of("a")]
-    assert links == [folder / "deep" / name / "report.html" for name in ("family", "実験 <b>")]
+    names = ("broken", "deep/family", "deep/実験 <b>")
+    assert links == [folder / name / "report.html" for name in names]
     assert all(page_of(link) for link in links)
-    assert "cannot be read" in page.text and "2 members" in page.text
+    assert "not YAML" in page.text and "2 members" in page.text
     before = (folder / "index.html").read_bytes()
     good("report", folder)
     assert (folder / "index.html").read_bytes() == before
@@ -215,6 +216,30 @@ def test_unfinished_runs(runs: Path, tmp_path: Path) -> None:
     page = page_of(run / "report.html")
     assert "nothing saved yet" in page.text and "what it ran with is not known" in page.text
     assert page.of("script") == []
+
+
+def test_broken_runs_are_shown_with_their_trouble(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    broken = {
+        "metrics.csv": (b"epoch,step\n1,2,3\n", "metrics.csv:2: expected 2 columns, found 3"),
+        "timing.csv": (b"\xff\xfe", "timing.csv: cannot be read"),
+        "summary.json": (b"{", "summary.json: not JSON"),
+        "environment.json": (b"[" * 100_000, "environment.json: not JSON"),
+        "recipe.yaml": (b"command: [train-mlp", "recipe.yaml: not YAML"),
+        "checkpoint.h5": (b"no checkpoint", "left out: "),
+    }
+    told = []
+    for name, (content, words) in broken.items():
+        run = copied(runs, "two", tmp_path / f"bad {name}")
+        (run / "best.h5").unlink(missing_ok=True)
+        (run / name).write_bytes(content)
+        told.append(words)
+        done = good("report", run)
+        assert words in page_of(run / "report.html").text
+        assert words in done.stderr or name == "checkpoint.h5"
+    good("report", *sorted(tmp_path.iterdir()), runs / "two", "-o", tmp_path / "all.html")
+    text = page_of(tmp_path / "all.html").text
+    assert all(words in text for words in told) and f"{tmp_path / 'empty'}: no run in it" in text
 
 
 def test_infinite_figures_are_told(runs: Path, tmp_path: Path) -> None:
@@ -236,8 +261,6 @@ def test_infinite_figures_are_told(runs: Path, tmp_path: Path) -> None:
         (["two", "none"], "none: no such run"),
         (["empty"], "empty: no run in it"),
         (["two", "-o", "no/a.html"], "cannot write no/a.html: there is no folder no"),
-        (["bad"], "bad/metrics.csv:2: expected 2 columns, found 3"),
-        (["worse"], "worse/summary.json: not JSON"),
     ],
 )
 def test_mistakes(
@@ -246,9 +269,5 @@ def test_mistakes(
     monkeypatch.chdir(tmp_path)
     copied(runs, "two", tmp_path / "two")
     (tmp_path / "empty").mkdir()
-    copied(runs, "two", tmp_path / "bad")
-    Path("bad/metrics.csv").write_text("epoch,step\n1,2,3\n")
-    copied(runs, "two", tmp_path / "worse")
-    Path("worse/summary.json").write_text("{")
     assert line in error_line(call("report", *arguments), 1)
     assert not Path("two/report.html").exists()

@@ -23,7 +23,7 @@ peer = $(if $(filter .bench-venv/bin/python,$(PEER_PYTHON)),.bench-venv/.install
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment spoil it
-.PHONY: bench-word2vec bench-word2vec-memory bench-qlearn bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-seq2seq bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
+.PHONY: bench-word2vec bench-word2vec-memory bench-qlearn bench-bandit bench-lda bench-mf bench-cost-mf bench-bayes-nb-memory bench-bayes-nb bench-apriori help demo docs test lint fuzz faults bench bench-train-mlp bench-train-cnn bench-cost-cnn bench-gan bench-vae bench-seq2seq bench-rnn bench-cost-rnn bench-startup bench-cost bench-split bench-scaling bench-clean experiments cuda-resources cuda-sanitize clean distclean
 
 help:  ## this list
 	@echo "dlkit: make demo and make test do all the set-up they need"
@@ -60,18 +60,11 @@ help:  ## this list
 	@touch $@
 
 # -- to look at it, to work on it --------------------------------------------------------------------
-demo: .venv/.installed-report  ## train two networks on the data in data/, then predict, evaluate, inspect (under 3 minutes)
-	$(DLKIT) train-mlp recipes/mlp-digits.yaml -o runs/demo --force
-	$(DLKIT) inspect runs/demo
-	$(DLKIT) evaluate runs/demo
-	$(DLKIT) predict runs/demo data/digits.csv > runs/demo-predictions.csv
-	@head -n 4 runs/demo-predictions.csv
-	$(DLKIT) train-cnn recipes/lenet-digits.yaml -o runs/demo-lenet --force
-	$(DLKIT) inspect runs/demo-lenet --filters
-	@echo
-	@echo "the run:          runs/demo  (metrics.csv, summary.json, checkpoint.h5, ...)"
-	@echo "its predictions:  runs/demo-predictions.csv"
-	@echo "a LeNet:          runs/demo-lenet  (filters/*.png: what its convolutions look for)"
+demo: .venv/.installed-report  ## every command on the data in data/, a question to each run, a report (under 3 minutes)
+	@DLKIT="$(DLKIT)" sh examples/demo.sh runs/demo
+
+docs: .venv/.installed-docs  ## the documentation as a site, into build/site (needs no network)
+	$(RUN) docs.site -o build/site
 
 test: lint  ## lint, types and the whole test suite
 	$(RUN) pytest -n 2 $(PYTEST_ARGS)

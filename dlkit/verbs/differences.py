@@ -123,6 +123,8 @@ def _in_checkpoints(one: Path, two: Path) -> str:
                 return f"{path}: up to {np.nanmax(np.abs(value - now)):.3g} apart"
             if not np.array_equal(value, now):
                 return f"{path}: {np.count_nonzero(value != now):,} of {value.size:,} values"
+        elif isinstance(value, str) and isinstance(now, str) and value != now:
+            return f"{path}, {_in_lines(value, now)}"
         elif not np.array_equal(value, now):
             return f"{path}: {str(value)[:40]}, now {str(now)[:40]}".replace("\n", " ")
     return "other bytes"

@@ -1,4 +1,4 @@
-"""``python -m docs.site [-o FOLDER]``: build the site; what is wrong with a page is a line, and exit code 1."""
+"""``python -m docs.site [-o FOLDER]``: build it; what is wrong with a page is a line, and exit code 1."""
 
 import argparse
 import sys

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dlkit.cli import cli
 from docs.site import reference
 from docs.site.examples import recipes_of
 from docs.site.markdown import Page, page_of
 from docs.site.places import PICTURES, ROOT, Places, output_of
 
-from dlkit.cli import cli
-
 HERE = Path(__file__).resolve().parent
 INDEX = "docs/index.md"
+REFERENCE = "docs/reference.md"
 IN_INDEX = re.compile(r"(?m)^## (?P<group>.+)$|^- \[(?P<title>[^\]]+)\]\((?P<link>[^)#]+\.md)\)")
 
 
@@ -39,6 +39,7 @@ def navigation() -> list[Group]:
         elif groups:
             path = (ROOT / "docs" / found["link"]).resolve().relative_to(ROOT).as_posix()
             groups[-1].pages.append((found["title"].replace("`", ""), path))
+    groups[1].pages.append(("Every key of every recipe", REFERENCE))
     return [group for group in groups if group.pages]
 
 
@@ -51,7 +52,7 @@ def build(out: Path) -> list[str]:
     out.mkdir(parents=True)
     (out / ".site").touch()
     made = {reference.source_of(name): reference.page(name) for name in reference.commands()}
-    made["docs/reference.md"] = reference.overview()
+    made[REFERENCE] = reference.overview()
     places = Places(made=set(made))
     for source in (INDEX, *made, *(path for group in navigation() for _, path in group.pages)):
         places.show(source)
@@ -88,7 +89,9 @@ def _page(source: str, text: str | None, places: Places) -> Page:
         page = page_of(source, f"# {source}\n\n{listed}", places)
         return page
     lines = path.read_text(encoding="utf-8").splitlines()
-    numbered = "".join(f'<span id="L{k}">{html.escape(line, quote=False)}</span>\n' for k, line in enumerate(lines, 1))
+    numbered = "".join(
+        f'<span id="L{k}">{html.escape(line, quote=False)}</span>\n' for k, line in enumerate(lines, 1)
+    )
     title = f"<h1>{html.escape(source)}</h1>\n"
     body = f'{title}<pre class="source" tabindex="0"><code>{numbered}</code></pre>\n'
     return Page(source, source, body, [(2, f"L{k}", "") for k in range(1, len(lines) + 1)])
@@ -126,7 +129,9 @@ def _write(out: Path, pages: Mapping[str, Page], places: Places) -> None:
             about=html.escape(page.first[:300]),
             root=places.relative(source, INDEX).removesuffix("index.html"),
             navigation=_beside(groups, source, places),
-            contents="".join(f'<li><a href="#{name}">{html.escape(text)}</a></li>' for name, text in places_on_it),
+            contents="".join(
+                f'<li><a href="#{name}">{html.escape(text)}</a></li>' for name, text in places_on_it
+            ),
             body=page.body,
             onward=_onward(order, source, pages, places),
         )
@@ -160,7 +165,8 @@ def _onward(order: list[str], source: str, pages: Mapping[str, Page], places: Pl
     at = order.index(source)
     around = (("prev", at - 1), ("next", at + 1))
     return "".join(
-        f'<a rel="{rel}" href="{html.escape(places.relative(source, order[k]))}">{html.escape(pages[order[k]].title)}</a>'
+        f'<a rel="{rel}" href="{html.escape(places.relative(source, order[k]))}">'
+        f"{html.escape(pages[order[k]].title)}</a>"
         for rel, k in around
         if 0 <= k < len(order)
     )

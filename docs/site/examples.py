@@ -12,7 +12,9 @@ from docs.site.places import ROOT
 
 def recipes_of(command: str) -> list[Path]:
     """The shipped recipes of a command."""
-    return [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if _load(path).get("command") == command]
+    return [
+        path for path in sorted((ROOT / "recipes").glob("*.yaml")) if _load(path).get("command") == command
+    ]
 
 
 @cache

@@ -14,7 +14,9 @@ from markdown_it.token import Token
 
 from docs.site.places import ROOT, Places
 
-IN_CODE = re.compile(r"(dlkit|recipes|data|docs|tests|benchmarks|examples)/[\w./-]+\.(py|yaml|md|mk|csv|json)")
+IN_CODE = re.compile(
+    r"(dlkit|recipes|data|docs|tests|benchmarks|examples)/[\w./-]+\.(py|yaml|md|mk|csv|json)"
+)
 BESIDE = re.compile(r"[a-z]\w*\.py")
 
 

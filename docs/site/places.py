@@ -14,7 +14,7 @@ ABSENT = {"runs", "build", "dist", ".venv", ".bench-venv", ".git"}
 
 
 def output_of(source: str) -> str:
-    """Path on the site of a file or folder of the checkout: pages of docs/ at the top, the rest in source/."""
+    """Path on the site of a file or folder: pages of docs/ at the top, the rest in source/."""
     place = source.removeprefix("docs/") if source.startswith("docs/") else f"source/{source}"
     if (ROOT / source).is_dir():
         return posixpath.join(place, "index.html")

@@ -37,7 +37,9 @@ class _Writer:
     examples: Mapping[str, str]
     sections: dict[int, tuple[Family, str]]
 
-    def rows(self, spec: type[Spec], names: list[str], prefix: str, seen: tuple[type[Spec], ...]) -> Iterator[str]:
+    def rows(
+        self, spec: type[Spec], names: list[str], prefix: str, seen: tuple[type[Spec], ...]
+    ) -> Iterator[str]:
         properties = _properties(spec)
         for name in names:
             field = spec.model_fields[name]
@@ -57,7 +59,8 @@ class _Writer:
 
     def kind(self, node: Mapping[str, Any], shape: Shape) -> str:
         """The type of a value, with its bounds and choices, in words."""
-        return " or ".join(dict.fromkeys(self._kinds(node, shape)))
+        kinds = list(dict.fromkeys(self._kinds(node, shape)))
+        return " or ".join(kind for kind in kinds if kind != "whole number" or "number" not in kinds)
 
     def _kinds(self, node: Mapping[str, Any], shape: Shape) -> Iterator[str]:
         for one in node.get("anyOf", [node]):
@@ -72,7 +75,9 @@ class _Writer:
             elif one.get("type") == "object":
                 inner = shape_of(shape.item) if shape.item is not None else Shape()
                 values = one.get("additionalProperties")
-                yield f"names to {self.kind(values, inner)}" if isinstance(values, dict) and values else "keys"
+                yield (
+                    f"names to {self.kind(values, inner)}" if isinstance(values, dict) and values else "keys"
+                )
             else:
                 yield _scalar(one)
 
@@ -174,9 +179,9 @@ def page(command: str) -> str:
     rest = [name for name in names if name not in own]
     text = [
         f"# Recipe of {command}\n\n",
-        f"Every key of a recipe for [{command}](../{command}.md), made from the schema that the program itself reads. ",
-        "Keys below others are written with dots, here and in `--set KEY=VALUE`; examples are from the recipes in ",
-        "[recipes/](../../recipes/) where one of them has the key. ",
+        f"Every key of a recipe for [{command}](../{command}.md), from the schema that the program reads. ",
+        "Keys below others are written with dots, here and in `--set KEY=VALUE`. Examples are from the ",
+        "recipes in [recipes/](../../recipes/) where one of them has the key. ",
         f"`dlkit recipe new {command}` prints a commented recipe with all of them, ",
         f"[the JSON schema](../../recipes/schema/{command}.json) lets editors complete them.\n\n",
         f"## Keys of {command}\n\n",

@@ -17,7 +17,7 @@
     const low = text.toLowerCase(), head = title.toLowerCase();
     if (!terms.every((term) => low.includes(term))) return null;
     const score = terms.reduce((sum, term) => sum + (head.includes(term) ? 100 : 0) + Math.min(20, low.split(term).length), 0);
-    return { url, title, text, at: low.indexOf(terms[0]), score: url.startsWith("source/") ? score / 10 : score };
+    return { url, title, text, at: low.indexOf(terms[0]), score: /^(source|reference)\//.test(url) ? score / 10 : score };
   }).filter(Boolean).sort((a, b) => b.score - a.score).slice(0, 12);
   const show = async () => {
     const terms = box.value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -59,6 +59,7 @@ HEAVY_ALLOWED = {
     ("training/checkpoint.py", "h5py"),
     ("backend/native.py", "numba"),
     ("backend/pieces.py", "numba"),  # imported when a kernel is first shared out
+    ("backend/tiles.py", "numba"),  # imported when factors are first packed
 }
 
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc", "lib", "shared"}

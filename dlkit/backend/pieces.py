@@ -65,7 +65,24 @@ def laying(dispatcher: Any, uses: tuple[int, ...]) -> Callable[..., None]:
         return load(signature)
 
     layer.compile = load_both
+    _keep_by_callee(layer, dispatcher)
     return layer
+
+
+def _keep_by_callee(layer: Any, dispatcher: Any) -> None:
+    """Numba's names of compiled functions count what a process has compiled before. What is laid down calls f
+    by such a name: where f has been compiled anew, by this process or another, the layer on disk is not to be
+    found, or it would call what is not there."""
+    cache = layer._cache
+    if not hasattr(cache, "_index_key"):  # nothing is kept
+        return
+    key = cache._index_key
+
+    def with_callee(signature: Any, codegen: Any) -> Any:
+        args = tuple(signature[-1])
+        return (*key(signature, codegen), dispatcher.overloads[args].fndesc.mangled_name)
+
+    cache._index_key = with_callee
 
 
 def _call(words, rows, bands, partial, *args):

@@ -220,10 +220,13 @@ class Apriori(AskedRules):
 
     def _order(self) -> None:
         """All sets are found: their order, which are closed, which are to be written."""
-        found, closed, maximal = ordered(self.rank, Found.joined(self.found))
-        longest = self.recipe.max_length or ANY_LENGTH
-        within = found.lengths <= longest  # the item more has told what is closed
-        self._hold(ItemSets(self.labels, found.where(within)), closed[within], maximal[within])
+        sets, closed, maximal = ordered(self.labels, self.rank, Found.joined(self.found), self.context.team)
+        within = sets.lengths <= (self.recipe.max_length or ANY_LENGTH)
+        if not within.all():  # the item more has told what is closed
+            sets, closed, maximal = (
+                ItemSets(self.labels, sets.found.where(within)), closed[within], maximal[within]
+            )  # fmt: skip
+        self._hold(sets, closed, maximal)
         self.found = []
         if not self.chosen.any():
             self.context.log(

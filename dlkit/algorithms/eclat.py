@@ -8,9 +8,10 @@ diffsets" (2003). With t(X) the baskets that hold X, in the class of prefix P:
 
 A task is a path of items, ascending; it finds every frequent set that begins with the path. It first looks up
 the baskets that hold the path and counts what follows in them (the "occurrence deliver" of Uno's LCM, 2004):
-bitmaps are made of those baskets alone, so on sparse data they are a few words long. An item that is in every
-basket of a set (a perfect extension: Borgelt's name) is set aside: each larger set exists with and without
-it, of the same support.
+bitmaps are made of those baskets alone, so on sparse data they are a few words long. On dense data, where
+bitmaps of all baskets are short beside the baskets themselves, these are made once instead. An item that is
+in every basket of a set (a perfect extension: Borgelt's name) is set aside: each larger set exists with and
+without it, of the same support.
 """
 
 # What numba compiles has no annotations.
@@ -18,7 +19,7 @@ it, of the same support.
 
 import numpy as np
 
-from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit
+from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit_with, path_room
 from dlkit.algorithms.transactions import Transactions, compiled, count_following, occurrences_of
 from dlkit.kernels.bitmaps import popcount
 
@@ -33,6 +34,7 @@ class Eclat:
 
     def __init__(self, data: Transactions, min_count: int, max_length: int, *, diffsets: bool = True) -> None:
         self.data = data
+        self._bits = data.bitmaps if data.dense else np.zeros((0, 0), np.int64)
         self.min_count = min_count
         self.max_length = max_length
         self.diffset_cost = DIFFSET_COST if diffsets else 0
@@ -55,12 +57,12 @@ class Eclat:
     def run(self, tasks: Tasks, out: FoundBuffer) -> tuple[int, int]:
         """Do tasks in turn until one does not end well. Returns (how many are done, how the last one ended:
         DONE, FULL or TOO_LONG, which leave nothing of it behind)."""
-        data, done, room = self.data, 0, np.empty(self.deepest + 1, np.int64)
+        data, done, room = self.data, 0, path_room(self.deepest)
         while True:
             done, status = self._mine(
-                data.rows, data.row_starts, data.tids, data.tid_starts, data.places, tasks.members,
-                tasks.starts,
-                done, room, self.min_count, self.max_length, self._occurrences, self._counts, self._local,
+                data.rows, data.row_starts, data.tids, data.tid_starts, data.places, self._bits,
+                tasks.members, tasks.starts, done, room, self.min_count, self.max_length, self._occurrences,
+                self._counts, self._local,
                 self._pool, self._members, self._levels, self._perfect, out.lengths, out.counts,
                 out.members, out.at, self.diffset_cost,
             )  # fmt: skip
@@ -72,17 +74,18 @@ class Eclat:
                 return done, status
 
 
-def _tasks(rows, row_starts, tids, tid_starts, places, paths, path_starts, done, path, min_count, max_length,
-           occurrences, counts, local, pool, members, levels, perfect, lengths, supports, flat, at,
-           diffset_cost):  # fmt: skip
+def _tasks(rows, row_starts, tids, tid_starts, places, bits, paths, path_starts, done, path, min_count,
+           max_length, occurrences, counts, local, pool, members, levels, perfect, lengths, supports, flat,
+           at, diffset_cost):  # fmt: skip
     """Tasks from number `done` on. Returns (tasks done, status)."""
     for task in range(done, path_starts.size - 1):
         length = path_starts[task + 1] - path_starts[task]
         path[:length] = paths[path_starts[task] : path_starts[task + 1]]
         sets, size, budget = at
         status = _task(
-            rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences,
-            counts, local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost,
+            rows, row_starts, tids, tid_starts, places, bits, path, length, min_count, max_length,
+            occurrences, counts, local, pool, members, levels, perfect, lengths, supports, flat, at,
+            diffset_cost,
         )  # fmt: skip
         if status != DONE:
             at[0], at[1] = sets, size
@@ -97,13 +100,38 @@ _ITEM, _SUPPORT, _WHERE, _LENGTH = range(4)
 _BEGIN, _END, _CURSOR, _POOL_TOP, _MODE, _WORDS, _PERFECT = range(7)
 
 
-def _task(rows, row_starts, tids, tid_starts, places, path, length, min_count, max_length, occurrences,
-          counts,
-          local, pool, members, levels, perfect, lengths, supports, flat, at, diffset_cost):  # fmt: skip
+def _task(rows, row_starts, tids, tid_starts, places, bits, path, length, min_count, max_length,
+          occurrences, counts, local, pool, members, levels, perfect, lengths, supports, flat, at,
+          diffset_cost):  # fmt: skip
     """All frequent sets beginning with path[:length]."""
+    if bits.shape[0] > 0:
+        status, found, words, size, aside, top = _intersected(
+            bits, path, length, min_count, pool, members, perfect, at
+        )
+    else:
+        status, found, words, size, aside, top = _delivered(
+            rows, row_starts, tids, tid_starts, places, path, length, min_count, occurrences, counts, local,
+            pool, members, perfect, at,
+        )  # fmt: skip
+    if status != DONE or found < min_count:
+        return status
+    chosen = perfect[1]
+    if not emit_with(path, length, found, max_length, perfect[0], chosen, aside, lengths, supports, flat, at):
+        return FULL
+    if length >= max_length:
+        return DONE
+    levels[:, 0] = (0, size, 0, top, BITMAPS, words, aside)
+    return _descend(path, length, min_count, max_length, pool, members, levels, perfect, lengths, supports,
+                    flat, at, diffset_cost)  # fmt: skip
+
+
+def _delivered(rows, row_starts, tids, tid_starts, places, path, length, min_count, occurrences, counts,
+               local, pool, members, perfect, at):  # fmt: skip
+    """The class of a path, with bitmaps of the baskets that hold it. Returns (status, support of the path,
+    words of a bitmap, members, items set aside, the pool's top)."""
     found = occurrences_of(rows, row_starts, tids, tid_starts, places, path, length, occurrences)
     if found < min_count:
-        return DONE
+        return DONE, found, 0, 0, 0, 0
     at[2] -= count_following(rows, occurrences, found, counts)
     first, words, size, aside = path[length - 1] + 1, (found + 63) >> 6, 0, 0
     for item in range(first, counts.size):
@@ -122,18 +150,46 @@ def _task(rows, row_starts, tids, tid_starts, places, path, length, min_count, m
         elif status != DONE:
             local[item] = -1
         counts[item] = 0
-    if status != DONE:
-        return status
-    _fill(rows, occurrences, found, local, pool[: size * words])
-    for k in range(size):
-        local[members[_ITEM, k]] = -1
-    if not _emit_with(path, length, found, max_length, perfect, aside, lengths, supports, flat, at):
-        return FULL
-    if length >= max_length:
-        return DONE
-    levels[:, 0] = (0, size, 0, size * words, BITMAPS, words, aside)
-    return _descend(path, length, min_count, max_length, pool, members, levels, perfect, lengths, supports,
-                    flat, at, diffset_cost)  # fmt: skip
+    if status == DONE:
+        _fill(rows, occurrences, found, local, pool[: size * words])
+        for k in range(size):
+            local[members[_ITEM, k]] = -1
+    return status, found, words, size, aside, size * words
+
+
+def _intersected(bits, path, length, min_count, pool, members, perfect, at):
+    """The same where there are bitmaps of all baskets: bits, (items, words)."""
+    items, words = bits.shape
+    first = path[length - 1] + 1
+    if (items - first + 1) * words > pool.size:
+        return _NO_POOL, 0, 0, 0, 0, 0
+    if items - first > members.shape[1]:
+        return _NO_MEMBERS, 0, 0, 0, 0, 0
+    left = pool[:words]
+    left[:] = bits[path[0]]
+    for step in range(1, length):
+        right = bits[path[step]]
+        for w in range(words):
+            left[w] &= right[w]
+    found = np.int64(0)
+    for w in range(words):
+        found += popcount(np.uint64(left[w]))
+    size, aside, top = 0, 0, words
+    for item in range(first, items if found >= min_count else first):
+        right, into, support = bits[item], pool[top : top + words], np.int64(0)
+        for w in range(words):
+            into[w] = left[w] & right[w]
+            support += popcount(np.uint64(into[w]))
+        if support == found:
+            perfect[0, aside] = item
+            aside += 1
+        elif support >= min_count:
+            members[_ITEM, size], members[_SUPPORT, size] = item, support
+            members[_WHERE, size], members[_LENGTH, size] = top, words
+            size += 1
+            top += words
+    at[2] -= (items - first + length) * words
+    return DONE, found, words, size, aside, top
 
 
 def _fill(rows, occurrences, found, local, bits):
@@ -144,26 +200,6 @@ def _fill(rows, occurrences, found, local, bits):
             where = local[rows[p]]
             if where >= 0:
                 bits[where + (k >> 6)] |= np.int64(1) << np.int64(k & 63)
-
-
-def _emit_with(path, length, support, max_length, perfect, aside, lengths, supports, flat, at):
-    """path[:length], alone and with every choice of the items set aside; False where there is no room."""
-    if not emit(path, length, support, lengths, supports, flat, at):
-        return False
-    k = 0
-    perfect[1, 0] = 0
-    while k >= 0:
-        c = perfect[1, k]
-        if c == aside or length + k >= max_length:
-            k -= 1
-            continue
-        path[length + k] = perfect[0, c]
-        if not emit(path, length + k + 1, support, lengths, supports, flat, at):
-            return False
-        perfect[1, k] = c + 1
-        k += 1
-        perfect[1, k] = c + 1
-    return True
 
 
 def _descend(path, length, min_count, max_length, pool, members, levels, perfect, lengths, supports, flat, at,
@@ -194,7 +230,9 @@ def _descend(path, length, min_count, max_length, pool, members, levels, perfect
                 return _NO_POOL
             grown = levels[_END, d + 1] > levels[_BEGIN, d + 1]
         support, aside = members[_SUPPORT, a], levels[_PERFECT, d + 1]
-        if not _emit_with(path, size, support, max_length, perfect, aside, lengths, supports, flat, at):
+        if not emit_with(
+            path, size, support, max_length, perfect[0], perfect[1], aside, lengths, supports, flat, at
+        ):
             return FULL
         if grown:
             d += 1

@@ -92,12 +92,39 @@ class Found:
 
 
 def emit(path, length, support, lengths, supports, flat, at):
-    """Append a set; False where there is no room."""
-    if at[0] == lengths.size or at[1] + length > flat.size:
-        return False
-    lengths[at[0]], supports[at[0]] = length, support
-    for k in range(length):
-        flat[at[1] + k] = path[k]
-    at[0] += 1
-    at[1] += length
-    return True
+    """Append a set; False where there is no room. path: of `path_room`."""
+    return emit_with(path, length, support, length, path, path, 0, lengths, supports, flat, at)
+
+
+def emit_with(path, length, support, max_length, others, chosen, aside, lengths, supports, flat, at):
+    """Append path[:length], alone and with every choice of others[:aside], up to max_length items, all of the
+    same support; False where there is no room. path: of `path_room`; chosen: scratch, (aside + 1,)."""
+    sets, size, k, c = at[0], at[1], np.int64(0), np.int64(0)
+    while True:
+        now = length + k
+        if sets == lengths.size or size + now + SLACK > flat.size:
+            return False
+        lengths[sets], supports[sets] = now, support
+        for begin in range(0, now, SLACK):  # eight at once: what is too much is written over
+            for j in range(SLACK):
+                flat[size + begin + j] = path[begin + j]
+        sets, size = sets + 1, size + now
+        while c == aside or length + k >= max_length:  # no further choice: back to the one before
+            k -= 1
+            if k < 0:
+                at[0], at[1] = sets, size
+                return True
+            c = chosen[k]
+        path[length + k] = others[c]
+        c += 1
+        chosen[k] = c
+        k += 1
+
+
+SLACK = 8
+"""Members that may be written beyond the last one."""
+
+
+def path_room(longest: int) -> np.ndarray:
+    """Room for paths of so many items, as `emit` wants it."""
+    return np.zeros(longest + 1 + SLACK, np.int32)

@@ -13,7 +13,7 @@ A task is a path of items, ascending by support; it finds every frequent set tha
 
 import numpy as np
 
-from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit
+from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit, path_room
 from dlkit.algorithms.transactions import Transactions, compiled
 
 _ITEM, _COUNT, _PARENT, _LINK, _CHILD, _SIBLING = range(6)
@@ -64,7 +64,7 @@ class FPGrowth:
     def run(self, tasks: Tasks, out: FoundBuffer) -> tuple[int, int]:
         """Do tasks in turn until one does not end well. Returns (how many are done, how the last one ended:
         DONE, FULL or TOO_LONG, which leave nothing of it behind)."""
-        done, room = 0, np.empty(self.deepest + 1, np.int64)
+        done, room = 0, path_room(self.deepest)
         self._levels[:, 0] = (0, self._first[0], 0, self._first[1])
         while True:
             done, status = self._mine(

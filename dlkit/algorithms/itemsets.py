@@ -11,6 +11,7 @@ import numpy as np
 
 from dlkit.algorithms.found import Found
 from dlkit.algorithms.transactions import compiled
+from dlkit.errors import DataError
 
 
 class ItemSets:
@@ -44,55 +45,69 @@ class ItemSets:
     @cached_property
     def keys(self) -> np.ndarray:
         """(items,) uint64: a set's hash is the sum of its items' keys, so that one can be taken out of it."""
-        x = (np.arange(1, len(self.labels) + 1, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64
-            x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-        return x ^ (x >> np.uint64(31))
+        return self._table[0]
+
+    @cached_property
+    def hashes(self) -> np.ndarray:
+        """(n,) uint64: no two of these sets have the same."""
+        return self._table[1]
 
     @cached_property
     def slots(self) -> np.ndarray:
-        """A hash table of set numbers, at most half full; -1: empty."""
+        """A hash table of set numbers, at most a quarter full; -1: empty."""
+        return self._table[2]
+
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Keys, hashes, slots. Raises DataError where a set stands twice."""
         size = 4
-        while size < 2 * len(self):
+        while size < 4 * len(self):
             size *= 2
-        slots = np.full(size, -1, np.int32)
-        compiled(_fill)(self.starts, self.members, self.keys, slots)
-        return slots
+        hashes, slots = np.empty(len(self), np.uint64), np.empty(size, np.int32)
+        for salt in range(_TRIES):
+            keys = _keys(len(self.labels), salt)
+            slots[:] = -1
+            if compiled(_fill)(self.starts, self.members, keys, hashes, slots):
+                return keys, hashes, slots
+        raise DataError("the item sets hold one set twice")
 
 
-def find(h, members, begin, end, skip_begin, skip_end, skip, starts, all_members, slots):
-    """Number of the set members[begin:end] less the items in skip[skip_begin:skip_end]; -1: not frequent.
+_TRIES = 8
+"""Two different sets of 2^64 hashes: after so many tries they are not different."""
 
-    h: its hash. skip is in the order of the members.
-    """
+
+def _keys(items: int, salt: int) -> np.ndarray:
+    """(items,) uint64 that look like noise (splitmix64)."""
+    x = np.arange(1, items + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+    return x ^ (x >> np.uint64(31))
+
+
+def set_number(h, hashes, slots):
+    """Number of the set with this hash; -1: there is none. What is looked up must be a subset of one of the
+    sets: it is one of them then, and no other has its hash."""
     mask = np.int64(slots.size - 1)
     slot = np.int64(h ^ (h >> np.uint64(32))) & mask
-    size = (end - begin) - (skip_end - skip_begin)
     while slots[slot] >= 0:
-        s = np.int64(slots[slot])
-        if starts[s + 1] - starts[s] == size:
-            at, left_out, same = starts[s], skip_begin, True
-            for k in range(begin, end):
-                if left_out < skip_end and members[k] == skip[left_out]:
-                    left_out += 1
-                elif at < starts[s + 1] and all_members[at] == members[k]:
-                    at += 1
-                else:
-                    same = False
-                    break
-            if same:
-                return s
+        if hashes[slots[slot]] == h:
+            return np.int64(slots[slot])
         slot = (slot + 1) & mask
     return np.int64(-1)
 
 
-def _fill(starts, members, keys, slots):
+def _fill(starts, members, keys, hashes, slots):
+    """False where two sets have the same hash."""
     mask = np.int64(slots.size - 1)
     for s in range(starts.size - 1):
         h = np.uint64(0)
         for k in range(starts[s], starts[s + 1]):
             h += keys[members[k]]
+        hashes[s] = h
         slot = np.int64(h ^ (h >> np.uint64(32))) & mask
         while slots[slot] >= 0:
+            if hashes[slots[slot]] == h:
+                return False
             slot = (slot + 1) & mask
         slots[slot] = s
+    return True

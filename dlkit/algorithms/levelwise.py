@@ -209,7 +209,7 @@ class LevelWise:
         """Baskets of this rank that hold each candidate: bitmaps of common beginnings, then pairs of rows."""
         if self._bitmaps is None:
             self.room(8 * self.data.items * self._words(), "bitmaps of the items")
-            self._bitmaps = self.backend.asarray(self.data.bitmaps())
+            self._bitmaps = self.backend.asarray(self.data.bitmaps)
         asarray, k = self.backend.asarray, chunk.shape[1]
         new = np.ones(len(chunk), bool)  # begins otherwise than the candidate before
         new[1:] = (chunk[1:, : k - 1] != chunk[:-1, : k - 1]).any(axis=1)

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlkit.algorithms.itemsets import ItemSets, find
+from dlkit.algorithms.itemsets import ItemSets, set_number
 from dlkit.algorithms.rule_measures import measures
 from dlkit.algorithms.transactions import compiled
+from dlkit.errors import DataError
+
+_NO_ROOM, _MISSING = -1, -2
 
 
 @dataclass
@@ -88,28 +91,30 @@ class RuleMaker:
         """
         s, out = self.sets, np.empty((3, room), np.int32)
         done, size = compiled(_rules)(
-            which, s.starts, s.members, s.counts, s.keys, s.slots, self.in_body, self.in_head,
+            which, s.starts, s.members, s.counts, s.keys, s.hashes, s.slots, self.in_body, self.in_head,
             self.min_confidence, self.max_head, self._stack, self._head, out,
         )  # fmt: skip
+        if size < 0:
+            raise DataError("the item sets do not hold all subsets of each other")
         return int(done), Rules(*(row[:size].copy() for row in out))
 
 
-def _rules(which, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head, stack,
-           head, out):  # fmt: skip
-    """(sets done, rules written)."""
+def _rules(which, starts, members, counts, keys, hashes, slots, in_body, in_head, min_confidence, max_head,
+           stack, head, out):  # fmt: skip
+    """(sets done, rules written; -1: a set is missing)."""
     size = np.int64(0)
     for w in range(which.size):
-        more = _rules_of(which[w], starts, members, counts, keys, slots, in_body, in_head, min_confidence,
-                         max_head, stack, head, out, size)  # fmt: skip
+        more = _rules_of(which[w], starts, members, counts, keys, hashes, slots, in_body, in_head,
+                         min_confidence, max_head, stack, head, out, size)  # fmt: skip
         if more < 0:
-            return w, size
+            return w, size if more == _NO_ROOM else np.int64(-1)
         size = more
     return which.size, size
 
 
-def _rules_of(z, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head, stack,
-              head, out, size):  # fmt: skip
-    """Rules of set z: heads grow depth first, in the order of its items. Rules so far; -1: no room."""
+def _rules_of(z, starts, members, counts, keys, hashes, slots, in_body, in_head, min_confidence, max_head,
+              stack, head, out, size):  # fmt: skip
+    """Rules of set z: heads grow depth first, in the order of its items. Rules so far, _NO_ROOM, _MISSING."""
     begin, end = starts[z], starts[z + 1]
     whole = np.uint64(0)
     must_be_head = 0
@@ -133,16 +138,18 @@ def _rules_of(z, starts, members, counts, keys, slots, in_body, in_head, min_con
         h += keys[item]
         must_be_head -= not in_body[item]
         head[depth] = item
-        body = find(whole - h, members, begin, end, 0, depth + 1, head, starts, members, slots)
+        body = set_number(whole - h, hashes, slots)
+        if body < 0:
+            return np.int64(_MISSING)
         if counts[z] / counts[body] < min_confidence:
             h -= keys[item]
             must_be_head += not in_body[item]
             continue
         if must_be_head == 0:
             if size == out.shape[1]:
-                return np.int64(-1)
+                return np.int64(_NO_ROOM)
             out[0, size], out[1, size] = z, body
-            out[2, size] = find(h, head, 0, depth + 1, 0, 0, head, starts, members, slots)
+            out[2, size] = set_number(h, hashes, slots)
             size += 1
         depth += 1
         stack[depth] = k + 1

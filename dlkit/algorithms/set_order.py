@@ -1,198 +1,179 @@
-"""Found item sets put in order, and which are closed, which maximal, told by a walk through their prefixes.
+"""Found item sets put in order, and which are closed, which maximal.
 
-Sets of one length are sorted by their items. Then those that share their first items, S, stand together: they
-are the children of S, one an item x. A child's subsets of one item less are found without a search: without x
-it is S, and without the j-th item of S it is the child by x of S without its j-th item. So every set carries
-the numbers of its subsets, and those of its children come of them by stepping through sorted lists of
-children side by side.
+Of two sets of one length that one comes first whose smallest item, by label, that the other has not comes
+first. With a bit an item, the first item the highest one, it is the larger number: a set is one word where
+there are few items, and is sorted as that. Where there are many, its items' places are laid side by side.
 
-Every set speaks for its subsets of one item less. That is enough, for support falls along a chain.
+Every set speaks for its subsets of one item less, which are looked up (itemsets.py). That is enough, for
+support falls along a chain.
 """
 
 # What numba compiles has no annotations.
 # mypy: disable-error-code="no-untyped-def"
 
-from itertools import pairwise
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from dlkit.algorithms.found import Found
+from dlkit.algorithms.itemsets import ItemSets, set_number
 from dlkit.algorithms.transactions import compiled
+from dlkit.backend.threads import Team
 from dlkit.errors import DataError
+from dlkit.kernels.bitmaps import popcount
+
+T = TypeVar("T")
+WORD = 64
+AT_ONCE = 1 << 12
+"""Sets marked in one piece: fewer are not worth another thread."""
 
 
 class Ordered(NamedTuple):
     """Sets: shorter ones first, then by support from above, then by their items' labels."""
 
-    found: Found
+    sets: ItemSets
     closed: np.ndarray
     """(n,) bool: no larger set has the same support."""
     maximal: np.ndarray
     """(n,) bool: no larger set is frequent."""
 
 
-class _Level(NamedTuple):
-    """The n sets of k items in the order of their items."""
-
-    sets: np.ndarray
-    """(n, k) int32: each item's place among the labels, ascending."""
-    counts: np.ndarray
-    """(n,) int64."""
-
-
-def ordered(rank: np.ndarray, found: Found) -> Ordered:
-    """All frequent sets. rank: (items,) places of the items' labels in their order. Raises DataError where a
-    subset of a set is missing."""
-    order = np.argsort(rank).astype(np.int32)
-    levels = _levels(found, rank)
-    made = Found(np.empty_like(found.lengths), np.empty_like(found.counts), np.empty_like(found.members))
-    flags = np.empty((2, len(found)), bool)
-    sets = members = 0
-    for level, own in zip(levels, _flags(levels), strict=True):
-        n, k = level.sets.shape
-        here, flat = slice(sets, sets + n), made.members[members : members + n * k].reshape(n, k)
-        at = _by_falling(level.counts)
-        made.lengths[here] = k
-        compiled(_place)(*level, own, at, order, made.counts[here], flat, flags[:, here])
-        sets, members = sets + n, members + n * k
-    return Ordered(made, *flags)
-
-
-def _levels(found: Found, rank: np.ndarray) -> list[_Level]:
-    """The sets of each length, from 1."""
+def ordered(labels: list[str], rank: np.ndarray, found: Found, team: Team | None = None) -> Ordered:
+    """All frequent sets. labels: of the items, by number; rank: (items,) places of the labels in their order.
+    Raises DataError where a subset of a set is missing."""
+    item_at = np.argsort(rank).astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(found.lengths, dtype=np.int64)])
-    levels = []
-    for k in range(1, int(found.lengths.max(initial=0)) + 1):
-        which = np.flatnonzero(found.lengths == k)
-        level = _Level(np.empty((len(which), k), np.int32), np.empty(len(which), np.int64))
-        compiled(_sort)(found.members, starts, found.counts, which, rank, *level)
-        levels.append(level)
-    return levels
+    made = Found(np.empty_like(found.lengths), np.empty_like(found.counts), np.empty_like(found.members))
+    by_length = np.argsort(found.lengths.astype(np.uint16), kind="stable")
+    sizes = np.bincount(found.lengths)
+    sets, members = (np.cumsum(a) - a for a in (sizes, sizes * np.arange(len(sizes))))
+    lanes = _lanes(len(found), team)
+
+    def lane(number: int) -> None:
+        for k in range(1 + number, len(sizes), lanes) if number < lanes else ():
+            n, first = int(sizes[k]), int(members[k])
+            here, flat = slice(sets[k], sets[k] + n), made.members[first : first + n * k].reshape(n, k)
+            made.lengths[here] = k
+            _sort(found, starts, by_length[here], k, rank, item_at, made.counts[here], flat)
+
+    _each(lane, lanes, team)
+    whole = ItemSets(labels, made)
+    return Ordered(whole, *_marks(whole, lanes, team))
 
 
-def _flags(levels: list[_Level]) -> list[np.ndarray]:
-    """(2, n) bool of each level: closed, maximal."""
-    flags = [np.ones((2, len(level.counts)), bool) for level in levels]
-    children = np.array([0, len(levels[0].counts) if levels else 0])  # of the empty set
-    subsets = np.zeros((children[1], 1), np.int32)
-    for k, (level, longer) in enumerate(pairwise(levels)):
-        own = np.zeros(len(level.counts) + 1, np.int64)
-        wider = np.empty((len(longer.counts), k + 2), np.int32)
-        whole = compiled(_children)(level.sets, longer.sets, own)
-        whole = whole and compiled(_mark)(*level, subsets, children, *longer, own, wider, *flags[k])
-        if not whole:
-            raise DataError("the item sets do not hold all subsets of each other")
-        children, subsets = own, wider
-    return flags
+def _lanes(sets: int, team: Team | None) -> int:
+    """Threads that are worth their while."""
+    return 1 if team is None else max(1, min(team.shards, sets // AT_ONCE))
 
 
-def _by_falling(counts: np.ndarray) -> np.ndarray:
-    """Order of the counts from above, equal ones as they stand. 16 bits at a time NumPy sorts by radix."""
-    down = (counts.max(initial=0) - counts).astype(np.uint64)
-    at = np.argsort(down.astype(np.uint16), kind="stable")
-    while (down := down >> np.uint64(16)).any():
-        at = at[np.argsort(down[at].astype(np.uint16), kind="stable")]
-    return at
+def _each(lane: Callable[[int], T], lanes: int, team: Team | None) -> list[T]:
+    return [lane(0)] if team is None or lanes == 1 else team.map(lane)
 
 
-def _sort(members, starts, counts, which, rank, sets, to_counts):
-    """The sets `which` as ranks, ascending in each, in their order. A counting sort an item, the last one
-    first."""
-    n, k = sets.shape
-    raw = np.empty((n, k), np.int32)
-    for s in range(n):
+def _sort(
+    found: Found, starts: np.ndarray, which: np.ndarray, k: int, rank: np.ndarray, item_at: np.ndarray,
+    counts: np.ndarray, flat: np.ndarray,
+) -> None:  # fmt: skip
+    """Put the sets `which`, of k items each, in order into counts, (n,), and flat, (n, k)."""
+    items = len(rank)
+    bits = max(items - 1, 1).bit_length()
+    as_bits = items <= WORD
+    words = np.zeros((1 if as_bits else -(-k // (WORD // bits)), len(which)), np.uint64)
+    if as_bits:
+        compiled(_bits)(found.members, starts, which, k, rank, words[0])
+    else:
+        compiled(_places)(found.members, starts, which, k, rank, bits, words)
+    down = found.counts[which]
+    down = (down.max(initial=0) - down).astype(np.uint64)
+    used = items if as_bits else bits * k
+    if used + int(down.max(initial=0)).bit_length() <= WORD:  # all of it is one number
+        at = np.argsort(down << np.uint64(used) | words[0])
+    else:
+        at = np.lexsort((*words[::-1], down))
+    np.take(found.counts, which[at], out=counts)
+    if as_bits:
+        compiled(_unpack_bits)(words[0], at, item_at, flat)
+    else:
+        compiled(_unpack_places)(words, at, bits, item_at, flat)
+
+
+def _bits(members, starts, which, k, rank, words):
+    """Bits of a set's items; 0 for the items that it has, for these are to come first."""
+    top = np.uint64(rank.size - 1)
+    for s in range(which.size):
+        word = np.uint64(0)
+        for j in range(starts[which[s]], starts[which[s]] + k):
+            word |= np.uint64(1) << (top - np.uint64(rank[members[j]]))
+        words[s] = ~word & ((np.uint64(2) << top) - np.uint64(1))
+
+
+def _unpack_bits(words, at, item_at, flat):
+    n, k = flat.shape
+    top = item_at.size - 1
+    for m in range(n):
+        word = ~words[at[m]]  # the bits above the items' are never come to
+        for j in range(k - 1, -1, -1):  # the lowest bit is the last item
+            lowest = word & (~word + np.uint64(1))
+            flat[m, j] = item_at[top - popcount(lowest - np.uint64(1))]
+            word ^= lowest
+
+
+def _places(members, starts, which, k, rank, bits, words):
+    """Places of a set's items, ascending, the first one in the highest bits."""
+    row, each = np.empty(k, np.int64), 64 // bits
+    for s in range(which.size):
         for j in range(k):
-            item, m = rank[members[starts[which[s]] + j]], j
-            while m > 0 and raw[s, m - 1] > item:
-                raw[s, m] = raw[s, m - 1]
+            place, m = rank[members[starts[which[s]] + j]], j
+            while m > 0 and row[m - 1] > place:
+                row[m] = row[m - 1]
                 m -= 1
-            raw[s, m] = item
-    at, moved, place = np.arange(n), np.empty(n, np.int64), np.empty(rank.size + 1, np.int64)
-    for j in range(k - 1, -1, -1):
-        place[:] = 0
-        for s in range(n):
-            place[raw[s, j] + 1] += 1
-        for item in range(rank.size):
-            place[item + 1] += place[item]
-        for m in range(n):
-            s = at[m]
-            moved[place[raw[s, j]]] = s
-            place[raw[s, j]] += 1
-        at, moved = moved, at
-    for m in range(n):
-        s = at[m]
-        to_counts[m] = counts[which[s]]
+            row[m] = place
         for j in range(k):
-            sets[m, j] = raw[s, j]
+            words[j // each, s] = words[j // each, s] << np.uint64(bits) | np.uint64(row[j])
 
 
-def _children(sets, longer, own):
-    """own[s], own[s + 1]: where the children of set s begin and end in `longer`. False for one without
-    parent."""
-    n, k = sets.shape
-    s, c = 0, 0
-    while s < n:
-        own[s] = c
-        while c < longer.shape[0]:
-            same = True
-            for j in range(k):
-                same = same and sets[s, j] == longer[c, j]
-            if not same:
-                break
-            c += 1
-        s += 1
-    own[n] = c
-    return c == longer.shape[0]
+def _unpack_places(words, at, bits, item_at, flat):
+    n, k = flat.shape
+    each = 64 // bits
+    for m in range(n):
+        for j in range(k - 1, -1, -1):
+            last = min(k, (j // each + 1) * each) - 1
+            word = words[j // each, at[m]] >> np.uint64((last - j) * bits)
+            flat[m, j] = item_at[word & ((np.uint64(1) << np.uint64(bits)) - np.uint64(1))]
 
 
-def _mark(sets, counts, subsets, children, longer, longer_counts, own, wider, closed, maximal):
-    """Strike out the sets of k items that have a larger one. subsets: (n, k), those of each among the sets
-    of k - 1 items, j: without its j-th; children: (of those + 1,), where their children begin in `sets`;
-    wider: (longer, k + 1) gets the subsets of the longer ones. False where one is missing."""
-    n, k = sets.shape
-    for s in range(n):
-        for c in range(own[s], own[s + 1]):
-            wider[c, k] = s
-            maximal[s] = False
-            if longer_counts[c] == counts[s]:
-                closed[s] = False
-        for j in range(k if own[s] < own[s + 1] else 0):
-            p, end = children[subsets[s, j]], children[subsets[s, j] + 1]
-            for c in range(own[s], own[s + 1]):
-                x = longer[c, k]
-                p = _seek(sets, p, end, x)
-                if p == end or sets[p, k - 1] != x:
-                    return False
-                wider[c, j] = p
-                maximal[p] = False
-                if longer_counts[c] == counts[p]:
-                    closed[p] = False
+# -- closed and maximal -------------------------------------------------------------------------------
+def _marks(sets: ItemSets, lanes: int, team: Team | None) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) bool each: closed, maximal. Threads only ever write 0, so it does not matter who does."""
+    n = len(sets)
+    closed, maximal = np.ones(n + 1, bool), np.ones(n, bool)  # one more: what is not struck out
+    bounds = np.linspace(0, len(sets.members), lanes + 1)
+    ends = np.searchsorted(sets.starts, bounds[1:-1]).tolist()
+    pieces = list(zip([0, *ends], [*ends, n], strict=True))
+    mark, tables = (
+        compiled(_mark),
+        (sets.starts, sets.members, sets.counts, sets.keys, sets.hashes, sets.slots),
+    )
+
+    def lane(number: int) -> bool:
+        return number >= lanes or bool(mark(*pieces[number], *tables, closed, maximal))
+
+    if not all(_each(lane, lanes, team)):
+        raise DataError("the item sets do not hold all subsets of each other")
+    return closed[:n].copy(), maximal
+
+
+def _mark(begin, end, starts, members, counts, keys, hashes, slots, closed, maximal):
+    """Strike out what the sets begin ... end - 1 hold. False where a subset is missing."""
+    n = closed.size - 1
+    for s in range(begin, end):
+        if starts[s + 1] - starts[s] < 2:
+            continue
+        for k in range(starts[s], starts[s + 1]):
+            p = set_number(hashes[s] - keys[members[k]], hashes, slots)
+            if p < 0:
+                return False
+            maximal[p] = False
+            closed[p if counts[p] == counts[s] else n] = False  # no branch that is taken as often as not
     return True
-
-
-def _seek(sets, p, end, x):
-    """The first of the sets p ... end whose last item is x or more: in growing strides, then by halves."""
-    last, stride = sets.shape[1] - 1, 1
-    while p + stride < end and sets[p + stride, last] < x:
-        p += stride
-        stride *= 2
-    end = min(p + stride, end)
-    while p < end:
-        middle = (p + end) >> 1
-        if sets[middle, last] < x:
-            p = middle + 1
-        else:
-            end = middle
-    return p
-
-
-def _place(sets, counts, flags, at, order, to_counts, to_members, to_flags):
-    """Sets in the order `at`, items by number again."""
-    n, k = sets.shape
-    for m in range(n):
-        s = at[m]
-        to_counts[m] = counts[s]
-        to_flags[0, m], to_flags[1, m] = flags[0, s], flags[1, s]
-        for j in range(k):
-            to_members[m, j] = order[sets[s, j]]

@@ -8,7 +8,7 @@ Items are numbered from the rarest to the most frequent: what is extended by lat
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,12 @@ class Transactions:
         compiled(count_following)(self.rows, occurrences, found, counts)
         return int(found), np.flatnonzero(counts >= min_count)
 
+    @property
+    def dense(self) -> bool:
+        """Whether bitmaps of all baskets take no more room than a byte an entry."""
+        return self.items * words_for(self.n) * 8 <= len(self.tids)
+
+    @cached_property
     def bitmaps(self) -> np.ndarray:
         """(items, words) int64: bit t of row i is set where basket t holds item i."""
         out = np.zeros((self.items, words_for(self.n)), np.int64)

@@ -44,6 +44,8 @@ class CellCodes:
         return np.diff(self.starts)
 
 
+_SHORT = 8
+"""Bytes that one number holds."""
 _BASIS, _PRIME = 14695981039346656037, 1099511628211
 _POSITION, _CELLS, _ROWS, _KNOWN, _LINE, _ROW_LINE, _SEPARATED, _FAULT = range(8)
 
@@ -58,10 +60,11 @@ def cell_codes(data: bytes, delimiter: str, name: str) -> CellCodes:
     bound, row_bound = compiled(_bounds)(text, ord(delimiter), blanks)
     codes, lines = np.empty(bound, np.int32), np.empty(row_bound, np.int64)
     starts = np.zeros(row_bound + 1, np.int64)
-    known = _Known(1 << 12)
+    known, stops = _Known(1 << 12), np.zeros(256, bool)
+    stops[[ord(delimiter), _LINE_FEED, _RETURN, *([_TAB] if blanks else [])]] = True
     at = np.array([0, 0, 0, 0, 1, 1, 0, 0])
     while at[_POSITION] <= text.size:
-        compiled(_scan)(text, ord(delimiter), blanks, codes, starts, lines, *known.arrays, at)
+        compiled(_scan)(text, ord(delimiter), blanks, stops, codes, starts, lines, *known.arrays, at)
         if at[_FAULT]:
             what = ["a quote that is opened but not closed", "text after a closing quote"][at[_FAULT] - 1]
             hint = "a cell that begins with a quote is read as CSV"
@@ -70,8 +73,14 @@ def cell_codes(data: bytes, delimiter: str, name: str) -> CellCodes:
             known.grow()
     count = at[_KNOWN]
     _, begins, ends, doubled, _ = known.arrays
-    places = zip(begins[:count].tolist(), ends[:count].tolist(), doubled[:count].tolist(), strict=True)
-    texts = [data[a:b].decode().replace('""', '"') if d else data[a:b].decode() for a, b, d in places]
+    places = zip(begins[:count].tolist(), ends[:count].tolist(), strict=True)
+    if data.isascii():
+        whole = data.decode("ascii")
+        texts = [whole[a:b] for a, b in places]
+    else:
+        texts = [data[a:b].decode() for a, b in places]
+    for code in np.flatnonzero(doubled[:count]).tolist():
+        texts[code] = texts[code].replace('""', '"')
     cells = CellCodes(codes[: at[_CELLS]], starts[: at[_ROWS] + 1], lines[: at[_ROWS]], texts)
     if doubled[:count].any():
         _merge_equal(cells)
@@ -120,12 +129,13 @@ def rows_of(cells: CellCodes, count: int) -> list[list[str]]:
     return [["" if c == EMPTY else cells.texts[c] for c in codes[a:b]] for a, b in pairwise(bounds)]
 
 
-def _scan(text, separator, blanks, codes, starts, lines, slots, begins, ends, doubled, hashes, at):
+def _scan(text, separator, blanks, stops, codes, starts, lines, slots, begins, ends, doubled, hashes, at):
     """Read on from at[_POSITION] to the end, a fault, or a full table (growing it here would cost the loop
-    its speed). begins, ends, doubled, hashes: by code."""
+    its speed). stops: (256,) bool, what ends a cell; begins, ends, doubled, hashes: by code."""
     i, cells, rows, known, line, row_line, separated, fault = at
     while i <= text.size and known < begins.size:  # one cell, and the character that ended it
-        i = _after_blanks(text, i, separator)
+        if i < text.size and text[i] <= _BLANK:
+            i = _after_blanks(text, i, separator)
         if not blanks and i < text.size and text[i] == _QUOTE:
             row_line = line if cells == starts[rows] else row_line
             a, b, i, twice, last_line, fault = _quoted(text, i + 1, separator, line)
@@ -135,22 +145,25 @@ def _scan(text, separator, blanks, codes, starts, lines, slots, begins, ends, do
             a, b = _trimmed(text, a, b)
             h = _hash(text, a, b, twice)
         else:
-            a, twice, h = i, 0, np.uint64(_BASIS)
-            while i < text.size:
-                c = text[i]
-                if c in (separator, _LINE_FEED, _RETURN) or (blanks and c == _TAB):
-                    break
-                h = (h ^ np.uint64(c)) * np.uint64(_PRIME)
+            a, twice, word = i, 0, np.uint64(0)
+            while i < text.size and not stops[text[i]]:
+                word = (word << np.uint64(8)) | np.uint64(text[i])
                 i += 1
             b = i
-            if b > a and text[b - 1] in (_BLANK, _TAB):
+            if b > a and (text[b - 1] == _BLANK or text[b - 1] == _TAB):
                 a, b = _trimmed(text, a, b)
                 h = _hash(text, a, b, 0)
+            else:
+                h = _mixed(word) if b - a <= _SHORT else _hash(text, a, b, 0)
         ended = text[i] if i < text.size else _LINE_FEED
         more = ended not in (_LINE_FEED, _RETURN)
         separated = separated or (more and not blanks)
         if b > a:
-            code, slot = _find(text, a, b, twice, h, slots, begins, ends, doubled, hashes)
+            slot = np.int64(h) & np.int64(slots.size - 1)
+            code = np.int64(slots[slot])  # the usual case is seen to here: a call costs more than all of it
+            same = code >= 0 and hashes[code] == h and ends[code] - begins[code] == b - a
+            if not (same and b - a <= _SHORT and doubled[code] == twice):
+                code, slot = _find(text, a, b, twice, h, slots, begins, ends, doubled, hashes)
             if code < 0:
                 code = known
                 begins[code], ends[code], doubled[code], hashes[code] = a, b, twice, h
@@ -218,21 +231,32 @@ def _trimmed(text, a, b):
 
 
 def _hash(text, a, b, twice):
-    """FNV-1a; the last factor of a cell with doubled quotes is another."""
+    """Of a cell of up to eight bytes (none of which is 0) it tells the cell; of longer ones FNV-1a."""
+    if b - a <= _SHORT:
+        word = np.uint64(0)
+        for k in range(a, b):
+            word = (word << np.uint64(8)) | np.uint64(text[k])
+        return _mixed(word)
     h = np.uint64(_BASIS)
     for k in range(a, b):
         h = (h ^ np.uint64(text[k])) * np.uint64(_PRIME)
-    return h ^ np.uint64(twice)
+    return _mixed(h ^ np.uint64(twice))
+
+
+def _mixed(word):
+    """Another number for every number: the factor is odd. The low bits hang on all of them."""
+    word = word * np.uint64(0x9E3779B97F4A7C15)
+    return word ^ (word >> np.uint64(32))
 
 
 def _find(text, a, b, twice, h, slots, begins, ends, doubled, hashes):
     """(code, its slot), or (-1, the slot where it belongs)."""
     mask = np.int64(slots.size - 1)
-    slot = np.int64(h ^ (h >> np.uint64(29))) & mask
+    slot = np.int64(h) & mask
     while slots[slot] >= 0:
         code = np.int64(slots[slot])
         if hashes[code] == h and ends[code] - begins[code] == b - a and doubled[code] == twice:
-            k = 0
+            k = 0 if b - a > _SHORT else b - a
             while k < b - a and text[begins[code] + k] == text[a + k]:
                 k += 1
             if k == b - a:
@@ -245,7 +269,7 @@ def _enter(slots, hashes, count):
     """Put the codes 0 ... count - 1 into an empty table."""
     mask = np.int64(slots.size - 1)
     for code in range(count):
-        slot = np.int64(hashes[code] ^ (hashes[code] >> np.uint64(29))) & mask
+        slot = np.int64(hashes[code]) & mask
         while slots[slot] >= 0:
             slot = (slot + 1) & mask
         slots[slot] = code

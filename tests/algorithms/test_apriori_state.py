@@ -29,7 +29,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlkit.algorithms.apriori.RULE_SETS", 7)
     monkeypatch.setattr("dlkit.algorithms.branches.WINDOW", 2)
     defaults = sys.modules["dlkit.algorithms.branches"].Branches.__init__.__kwdefaults__
-    monkeypatch.setitem(defaults, "work", 100)
+    monkeypatch.setitem(defaults, "work", 25)
 
 
 @pytest.fixture(scope="module")

@@ -29,25 +29,26 @@ def test_order_and_marks(items: int, density: float, count: int) -> None:
     number = {names[place]: k for k, place in enumerate(rank)}
     sets = [rng.permutation([number[i] for i in s]).tolist() for s in found]
     shuffled = rng.permutation(len(sets)).tolist()
-    made = ordered(rank, found_of([sets[k] for k in shuffled], [list(found.values())[k] for k in shuffled]))
+    counts = list(found.values())
+    labels = [names[place] for place in rank]
+    made = ordered(labels, rank, found_of([sets[k] for k in shuffled], [counts[k] for k in shuffled]))
     expected = sorted(found.items(), key=lambda pair: (len(pair[0]), -pair[1], sorted(pair[0])))
-    flat = [names[rank[k]] for k in made.found.members]
-    assert flat == [item for s, _ in expected for item in sorted(s)]
-    assert made.found.counts.tolist() == [n for _, n in expected]
+    assert [made.sets.items(s) for s in range(len(made.sets))] == [sorted(s) for s, _ in expected]
+    assert made.sets.counts.tolist() == [n for _, n in expected]
     closed, maximal = oracle.closed(found), oracle.maximal(found)
     assert made.closed.tolist() == [s in closed for s, _ in expected]
     assert made.maximal.tolist() == [s in maximal for s, _ in expected]
 
 
 def test_nothing_in_order() -> None:
-    made = ordered(np.zeros(0, np.int64), Found.none())
-    assert not len(made.found) and not len(made.closed) and not len(made.maximal)
+    made = ordered([], np.zeros(0, np.int64), Found.none())
+    assert not len(made.sets) and not len(made.closed) and not len(made.maximal)
 
 
 @pytest.mark.parametrize("sets", [[[0, 1]], [[0], [0, 1]], [[0], [1], [2], [0, 1], [0, 2], [0, 1, 2]]])
 def test_a_missing_subset_is_told(sets: list[list[int]]) -> None:
     with pytest.raises(DataError, match="subsets"):
-        ordered(np.arange(3), found_of(sets, [5] * len(sets)))
+        ordered(["a", "b", "c"], np.arange(3), found_of(sets, [5] * len(sets)))
 
 
 def test_lines_are_what_csv_writes() -> None:

@@ -21,7 +21,7 @@ EXACT = {"contract"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 _VARIANTS, _ELSEWHERE = "dlkit_variants", "dlkit_elsewhere"
-_AS_KERNEL = "dlkit_as_kernel"
+_AS_KERNEL, _INLINED = "dlkit_as_kernel", "dlkit_inlined"
 _lock = threading.RLock()
 _known: set[FunctionType] = set()
 _loops: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -50,6 +50,12 @@ def elsewhere(module: str) -> Callable[[F], F]:
 def as_kernel(fn: F) -> F:
     """Decorate a loop that kernels share: compiled code may order its sums as it orders a kernel's own."""
     setattr(fn, _AS_KERNEL, True)
+    return fn
+
+
+def inlined(fn: F) -> F:
+    """Decorate a function of inner loops that is too long for the compiler to inline of itself."""
+    setattr(fn, _INLINED, True)
     return fn
 
 
@@ -136,7 +142,8 @@ def _overload(fn: FunctionType, fastmath: set[str]) -> None:
     if pair is None:
         _make_known(fn, fastmath)
         own = FAST if getattr(fn, _AS_KERNEL, False) else fastmath
-        register_jitable(fastmath=own, error_model="numpy")(fn)
+        inline = {"forceinline": True} if hasattr(fn, _INLINED) else {}
+        register_jitable(fastmath=own, error_model="numpy", **inline)(fn)
         return
     single, double = pair
     _make_known(single, fastmath)

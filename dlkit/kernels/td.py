@@ -1,22 +1,19 @@
 """Agents with a table of action values that learn while they act: Q-learning and its relatives, fused.
 
-World and agent are in one loop, so that a step costs some twenty nanoseconds. The world is a table of
-outcomes: pair (s, a), in row s * A + a, has those from first[s A + a] to first[s A + a + 1]. Everything is
-float64: an argmax turns on a last bit, and the reference, the compiled loop and the device must take the same
-path. Draws: kernels/chance.py, key of episode e: draw(keys[k], e + 1); in it number 0 is the start, 3 t + 1
-the action of step t, 3 t + 2 its outcome, 3 t + 3 its coin.
+World and agent are in one loop (td_lanes.py), so that a step costs some twenty nanoseconds. The world is a
+table of outcomes: pair (s, a), in row s * A + a, has those from first[s A + a] to first[s A + a + 1].
+Everything is float64: an argmax turns on a last bit, and the reference, the compiled loop and the device must
+take the same path. Draws: kernels/chance.py, key of episode e: draw(keys[k], e + 1); in it number 0 is the
+start, 3 t + 1 the action of step t, 3 t + 2 its outcome, 3 t + 3 its coin.
 """
-
-# What numba compiles has no annotations.
-# mypy: disable-error-code="no-untyped-def"
 
 from typing import Any
 
 import numpy as np
 
 from dlkit.kernels import chance, checks
-from dlkit.kernels.chance import compiled_draw
 from dlkit.kernels.registry import kernel
+from dlkit.kernels.td_lanes import td_episodes_lanes
 
 Q_LEARNING, SARSA, EXPECTED_SARSA, DOUBLE_Q = 0, 1, 2, 3
 
@@ -137,104 +134,6 @@ def _outcome(cumulative: Any, first: int, last: int, u: float) -> int:
     while o < last - 1 and u >= cumulative[o]:
         o += 1
     return o
-
-
-def _value(q, s, b):
-    if q.shape[0] == 2:
-        return q[0, s, b] + q[1, s, b]
-    return q[0, s, b]
-
-
-def _chosen(q, s, n, epsilon, key, t, random_ties):
-    bits = compiled_draw(key, np.uint64(3 * t + 1))
-    if (bits >> np.uint64(32)) * 2.3283064365386963e-10 < epsilon:
-        return np.int64(((bits & np.uint64(0xFFFFFFFF)) * np.uint64(n)) >> np.uint64(32))
-    a, best = 0, _value(q, s, 0)
-    for b in range(1, n):
-        v = _value(q, s, b)
-        if v > best:
-            best, a = v, b
-    if not random_ties:
-        return a
-    ties = 0
-    for b in range(n):
-        ties += _value(q, s, b) == best
-    if ties > 1:
-        coin = compiled_draw(key, np.uint64(3 * t + 3))
-        pick = np.int64(((coin >> np.uint64(32)) * np.uint64(ties)) >> np.uint64(32))
-        for b in range(n):
-            if _value(q, s, b) == best:
-                if pick == 0:
-                    return b
-                pick -= 1
-    return a
-
-
-def _ahead(method, q, mine, s, n, epsilon, following):
-    if method == 1:
-        return q[mine, s, following]
-    a, best = 0, q[mine, s, 0]
-    for b in range(1, n):
-        v = q[mine, s, b]
-        if v > best:
-            best, a = v, b
-    if method == 3:
-        return q[1 - mine, s, a]
-    if method == 0:
-        return best
-    total = 0.0
-    for b in range(n):
-        total = total + q[mine, s, b]
-    return (epsilon * total) / n + (1.0 - epsilon) * best
-
-
-def _td_episodes_cpu(
-    q, visits, choices, first, following, cumulative, rewards, ends, starts, start_cumulative, keys, done,
-    epsilon, alpha, half, discount, horizon, method, random_ties, returns, lengths, outcomes
-):  # fmt: skip
-    width = q.shape[3]
-    for k in range(q.shape[0]):
-        table = q[k]
-        for e in range(epsilon.size):
-            key = compiled_draw(np.uint64(keys[k]), np.uint64(done + e + 1))
-            u = (compiled_draw(key, np.uint64(0)) >> np.uint64(11)) * 1.1102230246251565e-16
-            o = 0
-            while o < starts.size - 1 and u >= start_cumulative[o]:
-                o += 1
-            s = np.int64(starts[o])
-            eps, rate = epsilon[e], alpha[e]
-            a = _chosen(table, s, choices[s], eps, key, 0, random_ties)
-            total, outcome, t, mine = 0.0, np.int64(0), 0, np.int64(0)
-            while t < horizon and outcome == 0:
-                row = s * width + a
-                bits = compiled_draw(key, np.uint64(3 * t + 2))
-                u = (bits >> np.uint64(11)) * 1.1102230246251565e-16
-                o = first[row]
-                last = first[row + 1] - 1
-                while o < last and u >= cumulative[o]:
-                    o += 1
-                after, reward, outcome = np.int64(following[o]), rewards[o], np.int64(ends[o])
-                if method == 3:
-                    mine = np.int64(bits & np.uint64(1))
-                a2, ahead = 0, 0.0
-                if outcome == 0:
-                    if method == 1:
-                        a2 = _chosen(table, after, choices[after], eps, key, t + 1, random_ties)
-                    ahead = _ahead(method, table, mine, after, choices[after], eps, a2)
-                if half > 0.0:
-                    rate = alpha[e] * half / (half + visits[k, s, a])
-                    visits[k, s, a] += 1
-                value = table[mine, s, a]
-                table[mine, s, a] = value + rate * (reward + discount * ahead - value)
-                total += reward
-                s = after
-                t += 1
-                a = a2
-                if method != 1 and outcome == 0 and t < horizon:
-                    a = _chosen(table, s, choices[s], eps, key, t, random_ties)
-            returns[k, e] = total
-            lengths[k, e] = t
-            outcomes[k, e] = outcome
 
 
 CUDA = (
@@ -393,6 +292,6 @@ def _check(
 
 
 td_episodes = kernel(
-    "td_episodes", td_episodes_reference, cpu=_td_episodes_cpu, cuda=CUDA, gpu=_td_episodes_gpu, check=_check,
-    updates="q visits returns lengths outcomes", exact=True,
+    "td_episodes", td_episodes_reference, cpu=td_episodes_lanes, cuda=CUDA, gpu=_td_episodes_gpu,
+    check=_check, updates="q visits returns lengths outcomes", exact=True,
 )  # fmt: skip

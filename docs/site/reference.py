@@ -16,7 +16,12 @@ from dlkit.recipe.tagged import FAMILIES, Family, Named
 from docs.site.examples import examples_of
 
 HEAD = "| key | type | default | meaning | example |\n|---|---|---|---|---|\n"
-CANDIDATES: tuple[Any, ...] = (5, 1, 2, 0.5, 0.1, 10, 0.9, 100, 0, "4GiB", "name", [1], [1, 2], ["name"], {})
+CANDIDATES: tuple[Any, ...] = (
+    *(5, 1, 2, 0.5, 0.1, 10, 0.9, 100, 0, 1_000_000),
+    *("4GiB", "gpu", ";", "shift_jis", "name", [1], [1, 2], ["name"]),
+    *({"name": {"seed": 2}}, {"name": 1}),
+)
+"""Tried where no recipe has the key and the schema names no choices; the first that fits is shown."""
 
 
 def commands() -> list[str]:
@@ -36,6 +41,8 @@ class _Writer:
     flags: dict[str, str]
     examples: Mapping[str, str]
     sections: dict[int, tuple[Family, str]]
+    standing: Family | None = None
+    """The family whose section is being written: inside it, its root means itself."""
 
     def rows(
         self, spec: type[Spec], names: list[str], prefix: str, seen: tuple[type[Spec], ...]
@@ -45,13 +52,15 @@ class _Writer:
             field = spec.model_fields[name]
             shape = field_shape(field)
             path = f"{prefix}{name}"
+            inner = shape_of(shape.item) if shape.item is not None else shape
+            links = [self.family(family) for family in inner.families]
             kind = self.kind(properties[name], shape)
+            kind += "".join(f" or list of {link}" for link in links if link not in kind)
             meaning = (field.description or "").replace("|", "\\|").replace("\n", " ")
             if flag := self.flags.get(path):
                 meaning += f" Flag: `{flag}`."
             example = self.examples.get(path) or _example(field, shape)
             yield f"| `{path}` | {kind} | {_shown(field)} | {meaning} | {_code(example)} |\n"
-            inner = shape_of(shape.item) if shape.item is not None else shape
             below = f"{path}[]." if shape.item is not None and not shape.keyed else f"{path}."
             for one in inner.specs:
                 if one not in seen:
@@ -82,13 +91,15 @@ class _Writer:
                 yield _scalar(one)
 
     def family(self, family: Family) -> str:
+        if self.standing is not None and self.standing.root is family.root:
+            family = self.standing
         title = f"{family.noun}: one of {len(family.kinds)}"
         self.sections.setdefault(family.index, (family, title))
         return f"[{family.noun}](#{title.replace(':', '').replace(' ', '-')})"
 
     def section(self, family: Family, title: str) -> Iterator[str]:
         """What a family offers: a table for each kind that has keys."""
-        named = isinstance(family, Named)
+        self.standing, named = family, isinstance(family, Named)
         how = "`NAME`, or `{name: NAME, key: value}`" if named else "`NAME`, or `{NAME: {key: value}}`"
         yield f"\n## {title}\n\nWritten {how}.\n"
         for kind, spec in family.kinds.items():
@@ -98,6 +109,7 @@ class _Writer:
             yield f"\n### `{kind}`\n\n{about}{short}\n\n"
             if names:
                 yield HEAD + "".join(self.rows(spec, names, "", (spec,)))
+        self.standing = None
 
 
 def _properties(spec: type[Spec]) -> dict[str, Any]:
@@ -151,9 +163,12 @@ def _code(text: str) -> str:
 
 def _example(field: FieldInfo, shape: Shape) -> str:
     """A value that the field takes, other than its default where there is one. Empty for parts with keys."""
-    if shape.specs or shape.families:
-        kinds = [kind for family in shape.families for kind in family.kinds]
-        return kinds[-1] if kinds else ""
+    inner = shape_of(shape.item) if shape.item is not None else shape
+    kinds = [kind for family in inner.families for kind in family.kinds]
+    if kinds:
+        return f"[{kinds[0]}: 64]" if shape.item is not None else kinds[-1]
+    if inner.specs:
+        return ""
     adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
     default = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
     given = list(field.examples or [])
@@ -164,8 +179,8 @@ def _example(field: FieldInfo, shape: Shape) -> str:
             adapter.validate_python(value, strict=isinstance(value, bool))
         except (ValidationError, ValueError):
             continue
-        return inline(value)
-    return ""
+        return inline(value) if not isinstance(value, dict) else str(value).replace("'", "")
+    return inline(default)
 
 
 def page(command: str) -> str:

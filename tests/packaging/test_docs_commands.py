@@ -20,7 +20,7 @@ CUT = re.compile(r"(?: \| | && | \|\| |; )")
 BEHIND = re.compile(r"( {2,}\S.*| +#.*| [<>] ?\S+.*|\).*)$")
 """What stands behind a command: an explanation, a comment, a redirection."""
 OPEN = re.compile(r"[\[\]…{]|\.\.\.|\bCOMMAND\b|\bVALUE\b| [A-Z]\b|\$[(<@]|kmeans|dlkit checkpoint$")
-"""Such a line says the form of a command, or is of a makefile; kmeans, the worked example, has its own tests."""
+"""Such a line says the form of a command or is of a makefile; kmeans, the worked example, has its tests."""
 
 
 def commands(page: str) -> Iterator[str]:

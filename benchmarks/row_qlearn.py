@@ -35,8 +35,8 @@ def measure(options: Options) -> Section:
         [
             f"Q-learning with a table, epsilon from 1 to .1; {AGENTS} agents at once on {options.threads} "
             "threads. The loops over Gymnasium have one agent and one thread: a tutorial's with NumPy's "
-            "random numbers, `action_space.sample()`, `np.argmax` and `np.max`, a tuned one with Python's random "
-            "numbers and the arrays' own methods.",
+            "random numbers, `action_space.sample()`, `np.argmax` and `np.max`, a tuned one with Python's "
+            "random numbers and the arrays' own methods.",
             table(["", "a step (median)", "rate"], rows),
             "\n".join(ratios),
         ]

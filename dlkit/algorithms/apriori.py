@@ -31,7 +31,7 @@ from dlkit.algorithms.rule_files import level_table, pictures, rules_csv
 from dlkit.algorithms.rules import RuleMaker, Rules
 from dlkit.algorithms.set_lines import itemsets_csv
 from dlkit.algorithms.set_order import ordered
-from dlkit.algorithms.transactions import label_order, transactions
+from dlkit.algorithms.transactions import Transactions, label_order
 from dlkit.errors import DataError
 from dlkit.pictures.exhibits import Left
 from dlkit.readers.baskets import read_baskets
@@ -120,7 +120,7 @@ class Apriori(AskedRules):
             codes = codes[starts[first] : starts[last]]
             starts = starts[first : last + 1] - starts[first]
         self.limits.room(24 * int(self.counts.sum()), "the baskets, transposed", "min_support")
-        self.transactions = transactions(codes, starts, number, len(frequent))
+        self.transactions = Transactions(codes, starts, number, len(frequent))
         for key in ("body", "head"):
             self._named(getattr(recipe, key), key)
         self.found: list[Found] = []

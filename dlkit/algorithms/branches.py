@@ -17,6 +17,9 @@ from dlkit.backend.threads import Team
 
 WORK = 1 << 26
 """Work of a lane in a step: some tens of milliseconds."""
+ALONE = 1 << 22
+"""Work, some milliseconds, that one lane does first: most data need no more, and waking others costs as much.
+"""
 WINDOW = 1024
 """Most tasks of a lane in a step."""
 
@@ -65,9 +68,13 @@ class Branches:
 
     def step(self) -> list[Found]:
         """Do some tasks, on all ranks; what they found, the same on each."""
-        lanes = self.team.shards * self.comm.size
+        alone = self.comm.size == 1 and self._untouched()
+        lanes = 1 if alone else self.team.shards * self.comm.size
         window = range(min(len(self.tasks), lanes * WINDOW))
-        mine = self.team.map(lambda shard: self._lane(shard, window, lanes))
+        if alone:
+            mine = [self._lane(0, window, 1, min(self.work, ALONE))]
+        else:
+            mine = self.team.map(lambda shard: self._lane(shard, window, lanes, self.work))
         results = [lane for part in self.comm.gather(mine) for lane in part]
         found = [lane.found for lane in results]
         left: dict[int, list[np.ndarray]] = {}
@@ -83,7 +90,11 @@ class Branches:
         self.tasks = Tasks.of([*rest, *(self.tasks.path(k) for k in range(len(window), len(self.tasks)))])
         return found
 
-    def _lane(self, shard: int, window: range, lanes: int) -> Lane:
+    def _untouched(self) -> bool:
+        """Whether nothing has been done yet: a task for each item."""
+        return len(self.tasks) == len(self.tasks.members) == self.data.items
+
+    def _lane(self, shard: int, window: range, lanes: int, work: int) -> Lane:
         number = self.comm.rank * self.team.shards + shard
         own = window[number::lanes]
         if not own:
@@ -92,7 +103,7 @@ class Branches:
             self._miners[shard] = self._miner(self.min_count)
         miner, buffer = self._miners[shard], self._buffers[shard]
         assert miner is not None
-        buffer.at[2] = self.work
+        buffer.at[2] = work
         done, status = miner.run(self.tasks[own.start : own.stop : lanes], buffer)
         return Lane(done, status != DONE and done == 0, buffer.take())
 

@@ -20,13 +20,20 @@ without it, of the same support.
 import numpy as np
 
 from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit_with, path_room
-from dlkit.algorithms.transactions import Transactions, compiled, count_following, occurrences_of
+from dlkit.algorithms.transactions import (
+    Lists,
+    Transactions,
+    compiled,
+    count_following,
+    occurrences_of,
+)
 from dlkit.kernels.bitmaps import popcount
 
 DIFFSET_COST = 8
 """Words of bitmaps that can be intersected in the time of one element of a difference."""
 
 BITMAPS, DIFFSETS = 0, 1
+_NO_LISTS = Lists(*(np.zeros(0, dtype) for dtype in (np.int32, np.int64, np.int32, np.int64, np.int64)))
 
 
 class Eclat:
@@ -35,6 +42,7 @@ class Eclat:
     def __init__(self, data: Transactions, min_count: int, max_length: int, *, diffsets: bool = True) -> None:
         self.data = data
         self._bits = data.bitmaps if data.dense else np.zeros((0, 0), np.int64)
+        self._lists = _NO_LISTS if data.dense else data.lists
         self.min_count = min_count
         self.max_length = max_length
         self.diffset_cost = DIFFSET_COST if diffsets else 0
@@ -57,10 +65,10 @@ class Eclat:
     def run(self, tasks: Tasks, out: FoundBuffer) -> tuple[int, int]:
         """Do tasks in turn until one does not end well. Returns (how many are done, how the last one ended:
         DONE, FULL or TOO_LONG, which leave nothing of it behind)."""
-        data, done, room = self.data, 0, path_room(self.deepest)
+        done, room = 0, path_room(self.deepest)
         while True:
             done, status = self._mine(
-                data.rows, data.row_starts, data.tids, data.tid_starts, data.places, self._bits,
+                *self._lists, self._bits,
                 tasks.members, tasks.starts, done, room, self.min_count, self.max_length, self._occurrences,
                 self._counts, self._local,
                 self._pool, self._members, self._levels, self._perfect, out.lengths, out.counts,

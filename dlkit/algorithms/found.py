@@ -47,9 +47,15 @@ class FoundBuffer:
 
     def take(self) -> "Found":
         """What is in it, which leaves it empty."""
-        sets, members = self.at[:2]
+        sets, members = self.at[:2].tolist()
         self.at[:2] = 0
-        return Found(self.lengths[:sets].copy(), self.counts[:sets].copy(), self.members[:members].copy())
+        whole = self.lengths[:sets], self.counts[:sets], self.members[:members]
+        if 8 * sets < len(self.lengths):
+            return Found(*(a.copy() for a in whole))
+        self.lengths, self.counts, self.members = map(
+            np.empty_like, (self.lengths, self.counts, self.members)
+        )
+        return Found(*whole)  # what is behind them was never written to and takes no memory
 
 
 class Found:
@@ -71,7 +77,9 @@ class Found:
     @classmethod
     def joined(cls, parts: list["Found"]) -> "Found":
         """One after the other."""
-        parts = [cls.none(), *parts]
+        parts = [part for part in parts if len(part)] or [cls.none()]
+        if len(parts) == 1:
+            return parts[0]
         names = ("lengths", "counts", "members")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 

@@ -31,9 +31,9 @@ class Tree:
     """
 
     def __init__(self, data: Transactions) -> None:
-        room = np.empty((6, len(data.rows) + 1), np.int32)
+        room = np.empty((6, len(data.lists.rows) + 1), np.int32)
         self.entries = np.empty((4, data.items), np.int32)
-        size = compiled(_plant)(data.rows, data.row_starts, data.counts, room, self.entries)
+        size = compiled(_plant)(data.lists.rows, data.lists.row_starts, data.counts, room, self.entries)
         self.nodes = room[:, :size].copy()
 
 

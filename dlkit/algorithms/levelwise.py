@@ -192,14 +192,12 @@ class LevelWise:
         chunk = self._next_pairs(STEP_CANDIDATES)
         first, last = int(chunk[0, 0]), int(chunk[-1, 0]) + 1
         table = np.zeros((last - first, items), np.int64)
-        follow, shards = compiled(_follow), self.team.shards
+        follow, shards, lists = compiled(_follow), self.team.shards, data.lists
         bounds = np.linspace(first, last, 4 * shards + 1).astype(np.int64)
 
         def work(shard: int) -> None:
             for a, b in list(pairwise(bounds))[shard::shards]:
-                follow(
-                    data.rows, data.row_starts, data.tids, data.tid_starts, data.places, a, b, first, table
-                )
+                follow(*lists, a, b, first, table)
 
         self.team.map(work)
         self.comm.all_sum(table)

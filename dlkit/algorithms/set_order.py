@@ -25,6 +25,7 @@ from dlkit.kernels.bitmaps import popcount
 
 T = TypeVar("T")
 WORD = 64
+
 AT_ONCE = 1 << 12
 """Sets marked in one piece: fewer are not worth another thread."""
 

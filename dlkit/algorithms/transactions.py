@@ -7,9 +7,8 @@ Items are numbered from the rarest to the most frequent: what is extended by lat
 # mypy: disable-error-code="no-untyped-def"
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,14 +22,9 @@ DIGITS = 300
 """Longest label that is taken for a number."""
 
 
-@dataclass
-class Transactions:
-    """Frequent items of n baskets."""
+class Lists(NamedTuple):
+    """Both ways round: the items of each basket, and the baskets of each item."""
 
-    n: int
-    """Baskets, those without a frequent item included."""
-    counts: np.ndarray
-    """(items,) int64: baskets that hold each item, ascending."""
     rows: np.ndarray
     """(entries,) int32: items of basket t, ascending: rows[row_starts[t] : row_starts[t + 1]]."""
     row_starts: np.ndarray
@@ -42,76 +36,80 @@ class Transactions:
     places: np.ndarray
     """(entries,) int64: where in `rows` each entry of `tids` stands."""
 
-    @property
-    def items(self) -> int:
+
+class Transactions:
+    """Frequent items of n baskets; what a method does not ask for is not made."""
+
+    def __init__(self, codes: np.ndarray, starts: np.ndarray, number: np.ndarray, items: int) -> None:
+        """codes, starts: baskets as the reader has them; number: (all items,) int32, an item's number or
+        -1."""
+        self._codes, self._starts, self._number = codes, starts, number
+        self.n = len(starts) - 1
+        """Baskets, those without a frequent item included."""
+        self.items = items
         """Frequent items."""
-        return len(self.counts)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        arrays = (self.rows, self.row_starts, self.tids, self.tid_starts, self.places)
-        return sum(a.nbytes for a in arrays)
-
-    @property
-    def longest(self) -> int:
+        self.counts = np.zeros(items, np.int64)
+        """(items,) int64: baskets that hold each item; ascending, where all baskets are here."""
+        self.longest = int(compiled(_count)(codes, starts, number, self.counts))
         """Items of the longest basket: no frequent set has more."""
-        return int(np.diff(self.row_starts).max(initial=0))
-
-    def extensions(self, path: np.ndarray, min_count: int) -> tuple[int, np.ndarray]:
-        """(support of an ascending path of items, later items that extend it to frequent sets)."""
-        occurrences, counts = np.empty((2, self.n), np.int64), np.zeros(self.items, np.int64)
-        found = compiled(occurrences_of)(
-            self.rows, self.row_starts, self.tids, self.tid_starts, self.places, path, len(path), occurrences
-        )
-        compiled(count_following)(self.rows, occurrences, found, counts)
-        return int(found), np.flatnonzero(counts >= min_count)
 
     @property
     def dense(self) -> bool:
         """Whether bitmaps of all baskets take no more room than a byte an entry."""
-        return self.items * words_for(self.n) * 8 <= len(self.tids)
+        return self.items * words_for(self.n) * 8 <= int(self.counts.sum())
+
+    @cached_property
+    def lists(self) -> Lists:
+        """Baskets by item and items by basket."""
+        n, entries = self.n, int(self.counts.sum())
+        rows, tids, places = (np.empty(entries, dtype) for dtype in (np.int32, np.int32, np.int64))
+        tid_starts, row_starts = np.zeros(self.items + 1, np.int64), np.zeros(n + 1, np.int64)
+        np.cumsum(self.counts, out=tid_starts[1:])
+        lists = Lists(rows, row_starts, tids, tid_starts, places)
+        compiled(_transpose)(self._codes, self._starts, self._number, *lists)
+        return lists
 
     @cached_property
     def bitmaps(self) -> np.ndarray:
         """(items, words) int64: bit t of row i is set where basket t holds item i."""
         out = np.zeros((self.items, words_for(self.n)), np.int64)
-        compiled(_set_bits)(self.tids, self.tid_starts, out)
+        compiled(_set_bits)(self._codes, self._starts, self._number, out)
         return out
 
-
-def transactions(codes: np.ndarray, starts: np.ndarray, number: np.ndarray, items: int) -> Transactions:
-    """codes, starts: baskets as the reader has them; number: (all items,) int32, an item's number or -1."""
-    n = len(starts) - 1
-    tids, places = np.empty(len(codes), np.int32), np.empty(len(codes), np.int64)
-    rows = np.empty(len(codes), np.int32)
-    tid_starts, row_starts = np.zeros(items + 1, np.int64), np.zeros(n + 1, np.int64)
-    compiled(_transpose)(codes, starts, number, tids, tid_starts, rows, row_starts, places)
-    size = int(tid_starts[-1])
-    rows, tids, places = rows[:size], tids[:size], places[:size]
-    return Transactions(n, np.diff(tid_starts), rows, row_starts, tids, tid_starts, places)
+    def extensions(self, path: np.ndarray, min_count: int) -> tuple[int, np.ndarray]:
+        """(support of an ascending path of items, later items that extend it to frequent sets)."""
+        occurrences, counts = np.empty((2, self.n), np.int64), np.zeros(self.items, np.int64)
+        found = compiled(occurrences_of)(*self.lists, path, len(path), occurrences)
+        compiled(count_following)(self.lists.rows, occurrences, found, counts)
+        return int(found), np.flatnonzero(counts >= min_count)
 
 
-def _transpose(codes, starts, number, tids, tid_starts, rows, row_starts, places):
-    """Baskets by item, then items by basket: the second pass meets the items in ascending order."""
-    n, items = starts.size - 1, tid_starts.size - 1
-    for t in range(n):
+def _count(codes, starts, number, counts):
+    """Baskets of each item. Returns the most items of a basket."""
+    longest = 0
+    for t in range(starts.size - 1):
+        size = 0
         for k in range(starts[t], starts[t + 1]):
             i = number[codes[k]]
             if i >= 0:
-                tid_starts[i + 1] += 1
-                row_starts[t + 1] += 1
-    for i in range(items):
-        tid_starts[i + 1] += tid_starts[i]
-    for t in range(n):
-        row_starts[t + 1] += row_starts[t]
+                counts[i] += 1
+                size += 1
+        longest = max(longest, size)
+    return longest
+
+
+def _transpose(codes, starts, number, rows, row_starts, tids, tid_starts, places):
+    """Baskets by item, then items by basket: the second pass meets the items in ascending order."""
+    n, items = starts.size - 1, tid_starts.size - 1
     at = tid_starts[:-1].copy()
     for t in range(n):
+        row_starts[t + 1] = row_starts[t]
         for k in range(starts[t], starts[t + 1]):
             i = number[codes[k]]
             if i >= 0:
                 tids[at[i]] = t
                 at[i] += 1
+                row_starts[t + 1] += 1
     to = row_starts[:-1].copy()
     for i in range(items):
         for k in range(tid_starts[i], tid_starts[i + 1]):
@@ -121,10 +119,13 @@ def _transpose(codes, starts, number, tids, tid_starts, rows, row_starts, places
             to[t] += 1
 
 
-def _set_bits(tids, tid_starts, out):
-    for i in range(tid_starts.size - 1):
-        for k in range(tid_starts[i], tid_starts[i + 1]):
-            out[i, tids[k] >> 6] |= np.int64(1) << np.int64(tids[k] & 63)
+def _set_bits(codes, starts, number, out):
+    for t in range(starts.size - 1):
+        bit = np.int64(1) << np.int64(t & 63)
+        for k in range(starts[t], starts[t + 1]):
+            i = number[codes[k]]
+            if i >= 0:
+                out[i, t >> 6] |= bit
 
 
 def occurrences_of(rows, row_starts, tids, tid_starts, places, path, length, occurrences):

@@ -135,6 +135,10 @@ class ActiveRecipe(TrainingRecipe):
             raise ValueError(f"strategy: {self.strategy} compares dropout passes; bayes-nb has none")
         if self.strategy in OF_DRAWS and self.mc_samples < 2:
             raise ValueError(f"mc_samples: {self.strategy} compares passes; 2 or more")
+        if self.strategy in OF_DRAWS and self.learner.optimizer.name == "sgld":  # type: ignore[attr-defined]
+            raise ValueError(
+                f"learner.optimizer: {self.strategy} compares dropout passes, not sgld's samples"
+            )
         if not network and (self.device != "cpu" or self.ask):
             raise ValueError("learner: bayes-nb counts on the CPU, from rows whose labels are in the file")
         if self.ask and (self.runs > 1 or self.variants):

@@ -1,4 +1,4 @@
-"""A network that answers for rows: outputs, figures, predictions with and without Monte-Carlo dropout.
+"""A network that answers for rows: outputs, figures, predictions of one network or of draws of its weights.
 
 All that a trained network is asked needs the network, the schema and the preprocessing, not the rows it
 learnt from; how it came to be trained is in supervised.py.
@@ -8,6 +8,7 @@ import math
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,9 @@ class AskedNetwork(RowNetwork):
         "evaluate": frozenset({"mc_samples"}),
         "export": frozenset({"format"}),
     }
+
+    posterior: Mapping[str, np.ndarray] = MappingProxyType({})
+    """Where the optimizer samples weights (sgld): those kept, (samples, *shape) by parameter path."""
 
     # -- model ------------------------------------------------------------------------------------
     def _take(self, schema: Schema, preprocess: Preprocess) -> None:
@@ -70,10 +74,13 @@ class AskedNetwork(RowNetwork):
         return tape.constant(self._inputs(tape, rows, index).reshape(len(index), *self.input_shape))
 
     def outputs(self, rows: Rows, samples: int = 1) -> np.ndarray:
-        """Raw outputs (samples, n, outputs) on the host; with samples > 1 dropout stays on (stream "mc").
+        """Raw outputs (samples, n, outputs) on the host; with samples > 1 each is of another draw of the
+        weights: of those that sgld has kept, else by dropout, which stays on (stream "mc").
 
         Raises DataError for a row whose output is not finite.
         """
+        if samples > 1 and self.posterior:
+            return self._outputs_of_kept(rows, samples)
         stream = "mc" if samples > 1 else None
         to_host = self.context.backend.to_host
 
@@ -97,6 +104,26 @@ class AskedNetwork(RowNetwork):
             text = "the network's output for this row is not finite"
             raise DataError(text, where=rows.place(row), hint="are its numbers far from those of training?")
         return f
+
+    @property
+    def kept(self) -> int:
+        """Samples of the weights that there are."""
+        return len(next(iter(self.posterior.values()), ()))
+
+    def _outputs_of_kept(self, rows: Rows, samples: int) -> np.ndarray:
+        """Raw outputs of so many kept samples (at most: of all), evenly spaced; dropout is off."""
+        flat, backend = self.model.flat, self.context.backend
+        before = flat.data.copy()
+        chosen = np.unique(np.linspace(0, self.kept - 1, min(samples, self.kept)).round().astype(np.int64))
+        draws = []
+        try:
+            for k in chosen:
+                for path, p in flat.parameters.items():
+                    flat.view(flat.data, p)[...] = backend.asarray(self.posterior[path][k])
+                draws.append(self.outputs(rows))
+        finally:
+            flat.data[...] = before
+        return np.concatenate(draws)
 
     # -- figures ----------------------------------------------------------------------------------
     def _judge(self, rows: Rows, samples: int) -> dict[str, float]:
@@ -163,7 +190,11 @@ class AskedNetwork(RowNetwork):
 
     def _samples(self, options: Mapping[str, Any]) -> int:
         samples = options.get("mc_samples") or 1
-        if samples > 1 and not self.model.has_noise():
+        if samples > 1 and self.recipe.optimizer.name == "sgld":
+            if samples > self.kept:
+                raise UsageError(f"sgld has kept {self.kept} samples of the weights", where="--mc-samples",
+                                 hint="optimizer.samples, keep_every and burn_in say how many")  # fmt: skip
+        elif samples > 1 and not self.model.has_noise():
             raise UsageError("this network has no dropout: its passes would be equal", where="--mc-samples")
         return int(samples)
 

@@ -45,7 +45,10 @@ class LabelledRecipe(TrainingRecipe):
         json_schema_extra={"aka": ["batch_size", "minibatch"]},
     )
     mc_samples: int = Field(
-        1, ge=1, description="Dropout passes behind the mc_ figures of the final test; 1: none."
+        1,
+        ge=1,
+        description="Draws of the weights behind the mc_ figures of the final test: dropout passes, or kept "
+        "samples of sgld; 1: none.",
     )
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise
 from dlkit.algorithms.protocol import Context, Tree
 from dlkit.algorithms.rows import Rows, named
 from dlkit.autograd import Tape, Variable
+from dlkit.nn.module import check_array
 from dlkit.readers.labels import TaskChoice
 from dlkit.readers.paths import Found, find_file_or_folder
 from dlkit.training.checkpoint.form import misfit
@@ -82,11 +83,19 @@ class Supervised(AskedNetwork, MinibatchTraining):
     # -- the end ----------------------------------------------------------------------------------
     def test(self) -> dict[str, float]:
         figures: dict[str, float] = {}
+        self._take_posterior(self.step.optimizer.state())
+        if self.posterior and self.kept < self.recipe.mc_samples:
+            self.context.log(f"mc_samples: sgld has kept {self.kept}, which are all used")
         self._fit_noise()
         if self.data.test is not None:
             rows = self._rows(self.data.test)
             figures = self._judge(rows, self.recipe.mc_samples)
         return named("test", figures)
+
+    def _take_posterior(self, optimizer: Tree) -> None:
+        """The samples of the weights in an optimizer's state, where it has any."""
+        samples: Any = optimizer.get("samples", {})
+        self.posterior = samples if any(len(kept) for kept in samples.values()) else {}
 
     def _fit_noise(self) -> None:
         """Constant noise of a regression, from rows held out (or, without them, from the training rows)."""
@@ -115,4 +124,9 @@ class Supervised(AskedNetwork, MinibatchTraining):
     def restore(cls, recipe: Any, state: Tree, context: Context) -> Self:
         self = super().restore(recipe, state, context)
         self._load_noise(state)
+        if recipe.optimizer.name == "sgld":
+            for path, p in self.model.flat.parameters.items():
+                kept = state["optimizer"]["samples"][path]
+                check_array(f"samples of {path}", (len(kept), *p.shape), kept)
+            self._take_posterior(state["optimizer"])
         return self

@@ -22,7 +22,9 @@ Examples:
 )
 @RUN
 @click.argument("source", metavar="[INPUT]", required=False)
-@click.option("--mc-samples", type=click.IntRange(min=2), metavar="T", help="Also judge T dropout passes.")
+@click.option(
+    "--mc-samples", type=click.IntRange(min=2), metavar="T", help="Also judge T draws of the weights."
+)
 @click.option("--positive", metavar="CLASS", help="(bayes-nb) Class whose rows are to be caught.")
 @click.option(
     "--threshold",

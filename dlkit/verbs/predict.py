@@ -31,7 +31,7 @@ Examples:
     "--mc-samples",
     type=click.IntRange(min=2),
     metavar="T",
-    help="Monte-Carlo dropout: T passes with dropout on; adds what the model does not know.",
+    help="T draws of the weights (dropout passes, or samples that sgld has kept); adds what is not known.",
 )
 @click.option("--explain", is_flag=True, help="(bayes-nb) What each feature adds to the log odds, in lines.")
 @click.option(

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlkit.readers.dataset import regrouped
 from dlkit.training.checkpoint import load
-from tests.cli.calling import DATA, call, error_line, good, sets, table, train
+from dlkit.training.driver import open_run
+from tests.cli.calling import DATA, call, error_line, good, sets, summary, table, train
 
 EPOCHS = 4
 
@@ -63,6 +65,24 @@ def test_sgld_keeps_draws_and_resumes_with_them(rows: Path, tmp_path: Path) -> N
     assert draws.shape == (3, 64, 32)
     assert not np.array_equal(draws[0], draws[1])
     np.testing.assert_array_equal(draws, parts["optimizer"]["samples"]["0.dense.weight"])
+
+
+def test_sgld_answers_by_the_draws_that_it_has_kept(rows: Path, tmp_path: Path) -> None:
+    sgld = {"optimizer": "{name: sgld, lr: 1e-5, burn_in: 1, keep_every: 5, samples: 4}"}
+    learn(rows, tmp_path / "run", **sgld, keep="last", mc_samples=4, data__test=0.2)
+    algorithm, _ = open_run(tmp_path / "run")
+    ready = algorithm._rows(next(iter(regrouped(algorithm._read(str(rows), need_label=False), 100))))
+    model, kept = algorithm.model, state(tmp_path / "run" / "checkpoint.h5")["optimizer"]["samples"]
+    before, found = model.state(), algorithm.outputs(ready, 4)
+    for k, one in enumerate(found):
+        model.load(before | {path: draws[k] for path, draws in kept.items()})
+        np.testing.assert_array_equal(algorithm.outputs(ready)[0], one)
+    assert (np.ptp(found, axis=0) > 0).any()
+    assert "test_mc_accuracy" in summary(tmp_path / "run")
+    header = good("predict", tmp_path / "run", rows, "--mc-samples", 2).stdout.splitlines()[0]
+    assert header.endswith("entropy,mutual_information")
+    line = error_line(call("predict", tmp_path / "run", rows, "--mc-samples", 5), 2)
+    assert line.startswith("--mc-samples: sgld has kept 4 samples of the weights")
 
 
 def test_weight_decay_and_clipping_hold_the_weights(rows: Path, tmp_path: Path) -> None:

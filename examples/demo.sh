@@ -47,7 +47,7 @@ show "dlkit lda recipes/lda-planted.yaml -o $OUT/lda -q --force"
 show "dlkit inspect $OUT/lda --topics | head -n 4"
 
 show "dlkit bandit data/arms.csv --epochs 20 --set runs=5 -o $OUT/bandit -q --force"
-show "dlkit inspect $OUT/bandit | tail -n 4"
+show "dlkit inspect $OUT/bandit | head -n 7"
 
 show "dlkit active data/digits.csv --label label --test 0.3 --epochs 6 -o $OUT/active -q --force"
 show "dlkit evaluate $OUT/active"

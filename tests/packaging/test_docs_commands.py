@@ -65,6 +65,22 @@ def test_printed_commands_parse(page: str) -> None:
     assert wrong == []
 
 
+def test_the_demo_shows_every_command() -> None:
+    """Each command that learns, and a question to its run; all of them parse."""
+    text = (ROOT / "examples" / "demo.sh").read_text(encoding="utf-8").replace("$OUT", "runs/demo")
+    shown = [part.strip() for line in re.findall(r'(?m)^show "(.*)"$', text) for part in line.split("|")]
+    words = [shlex.split(one)[1:] for one in shown if one.startswith("dlkit ")]
+    learn = [name for name, entry in cli.table.items() if entry.section == "Train"]
+    assert [name for name, *_ in words if name in learn] == learn
+    asked = {run for _, run, *_ in words if run.startswith("runs/demo/")}
+    assert len(asked) == len(learn)
+    for name, *arguments in words:
+        with click.Context(cli) as above:
+            command = cli.get_command(above, name)
+            assert command is not None
+            command.make_context(name, arguments, parent=above)
+
+
 def test_both_readmes_show_the_same_commands() -> None:
     english, japanese = (
         re.findall(r"(?m)^    (\$ .*|make .*?)(?: +#.*)?$", (ROOT / page).read_text(encoding="utf-8"))

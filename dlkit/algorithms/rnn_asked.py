@@ -89,7 +89,7 @@ class AskedSequences(SequenceTraining):
             yield from self._confused()
             return
         texts = [
-            (f"temperature {t:g}", "".join(self.sample({"temperature": t, "length": EXHIBITED})))
+            (f"temperature {t:g}", "".join(map(str, self.sample({"temperature": t, "length": EXHIBITED}))))
             for t in TEMPERATURES
         ]
         told = "Written from nothing: the lower the temperature, the likelier each symbol."
@@ -101,7 +101,7 @@ class AskedSequences(SequenceTraining):
             return
         self.read_data()
         held, what = (self.data.test, "test rows") if self.data.test else (self.data.valid, "validation rows")
-        if held is None:
+        if not isinstance(held, Sequences):
             yield "the recipe holds no rows out: there is nothing to judge it by"
             return
         answer = self._answers(held).argmax(1)

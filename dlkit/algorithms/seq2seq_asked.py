@@ -246,7 +246,7 @@ def _looked(one: Translation) -> Sheet:
         "A row a word that was written, a column a word that was read: the weights of attention, in percent."
     )
     cells = [(word, *(f"{100 * w:.0f}" for w in row)) for word, row in zip(one.words, weights, strict=True)]
-    return Sheet("Attention", told, ("", *one.source), cells, weights)
+    return Sheet("Attention", told, ("word", *one.source), cells, weights)
 
 
 def _table(lines: Sequence[SourceLine], found: list[list[Translation]], n_best: int) -> Answer:

@@ -102,7 +102,7 @@ def _warnings(runs: Sequence[Run]) -> Html | None:
 
 def _differences(runs: Sequence[Run]) -> Iterator[Html]:
     single = [run for run in runs if not run.members]
-    names = ("", *(run.name for run in single))
+    names = ("key", *(run.name for run in single))
     recipes = differences([run.recipe for run in single])
     with_what = differences([_versions(run) for run in single])
     for what, found in (("recipe", recipes), ("environment", with_what)):

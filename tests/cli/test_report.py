@@ -120,7 +120,7 @@ def test_what_differs_between_runs(runs: Path, tmp_path: Path) -> None:
     good("report", runs / "two", runs / "実験 <b>", "-o", tmp_path / "a.html")
     words = [word.strip() for word in page_of(tmp_path / "a.html").words if word.strip()]
     at = words.index("Keys of the recipe that are not the same in all runs")
-    assert words[at + 3 : at + 9] == ["epochs", "4", "3", "seed", "7", words[at + 8]]
+    assert words[at + 4 : at + 10] == ["epochs", "4", "3", "seed", "7", words[at + 9]]
     assert differences([{"a": [1, {"b": 2}], "c": 1}, {"a": [1, {"b": 3}]}]) == {
         "a.1.b": ["2", "3"],
         "c": ["1", ""],

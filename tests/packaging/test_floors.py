@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # Imported only inside functions, so that `dlkit --help` and a CPU run never pay for them.
 HEAVY = {
-    "numba", "matplotlib", "h5py", "cupy", "cupyx", "sklearn", "scipy", "tqdm", "jinja2",
+    "numba", "matplotlib", "h5py", "cupy", "cupyx", "sklearn", "scipy", "tqdm",
     "pooch", "onnx", "mpi4py", "gymnasium", "sacrebleu", "sudachipy", "PIL", "jsonschema",
 }  # fmt: skip
 DISTRIBUTION = {

@@ -103,9 +103,14 @@ def _cells(axes: Any, rows: Sequence[str], states: set[tuple[int, ...]], small: 
         for c, symbol in enumerate(row):
             if (r, c) in states:
                 if symbol not in ".":
-                    axes.text(
-                        c - 0.42, r - 0.25, symbol, fontsize=5 if small else 7, color="#888888", va="center"
-                    )
+                    plate = {
+                        "boxstyle": "round,pad=0.15",
+                        "facecolor": PAPER,
+                        "edgecolor": "none",
+                        "alpha": 0.85,
+                    }
+                    size = 4 if small else 7
+                    axes.text(c - 0.38, r - 0.32, symbol, fontsize=size, color=INK, va="center", bbox=plate)
                 continue
             if small and symbol in " :":
                 continue

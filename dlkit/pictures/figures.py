@@ -7,7 +7,7 @@ along, then in the package matplotlib-fontja (extra `ja`).
 import importlib.util
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,8 +96,13 @@ def _installed() -> tuple[str, ...]:
     """FAMILIES that are there, then the package's font."""
     from matplotlib import font_manager
 
-    names = {font.name for font in font_manager.fontManager.ttflist}
-    found = [family for family in FAMILIES if family in names]
+    found = _families()
+    if not found:  # matplotlib remembers the fonts of its first day: one may have been installed since
+        known = {font.fname for font in font_manager.fontManager.ttflist}
+        for new in sorted(set(font_manager.findSystemFonts()) - known):
+            with suppress(OSError, RuntimeError):  # what is no font that can be read
+                font_manager.fontManager.addfont(new)
+        found = _families()
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(folder).rglob("*.[to]tf")):
@@ -106,6 +111,14 @@ def _installed() -> tuple[str, ...]:
             if name not in found:
                 found.append(name)
     return tuple(found)
+
+
+def _families() -> list[str]:
+    """FAMILIES that matplotlib knows."""
+    from matplotlib import font_manager
+
+    names = {font.name for font in font_manager.fontManager.ttflist}
+    return [family for family in FAMILIES if family in names]
 
 
 @cache

@@ -19,13 +19,14 @@ from dlkit.kernels.batch_norm import column_sums
 from dlkit.kernels.gru import gru_step, gru_step_backward
 from dlkit.kernels.lstm import lstm_step, lstm_step_backward
 from dlkit.kernels.simple_rnn import tanh_step, tanh_step_backward
+from dlkit.ops import products
 
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 """Parts of a cell's weight matrices."""
 
 
-LONG = 8
-"""Steps from which on a copy of weights pays."""
+LONG = 4
+"""Steps from which on packing the weights pays."""
 
 
 class Sequence:
@@ -48,7 +49,7 @@ class Sequence:
         self.kept = None if keep is None else ctx.empty((self.t, self.b, self.m), x.dtype)
         self._every = ctx.empty((self.b,), np.uint8)
         self._every.fill(1)
-        self.u_turned: Array = None
+        self.packed = products.pack(ctx, u, "packed weights") if self.t >= LONG else None
 
     def steps(self) -> Iterator[tuple[int, int, int]]:
         """(step, place of the state before it, of the state after it) in the order of the walk."""
@@ -56,6 +57,9 @@ class Sequence:
         return ((t, t + self.reverse, t + 1 - self.reverse) for t in times)
 
     def back(self) -> Iterator[tuple[int, int, int]]:
+        """The walk from its end, for products with U^T."""
+        if self.t >= LONG:
+            self.packed = products.pack(self.ctx, self.u.T, "packed weights")
         return reversed(list(self.steps()))
 
     def track(self, first: Array) -> Array:
@@ -85,6 +89,8 @@ class Sequence:
         if self.kept is not None:
             h = self.ctx.xp.multiply(h, self.keep, out=self.kept[t])
         out = self.ctx.scratch("recurrent product", (self.b, self.u.shape[1]), self.dtype)
+        if self.packed is not None:
+            return products.times(self.ctx, h, self.packed, out)
         return self.ctx.matmul(h, self.u, out=out)
 
     # -- backward ---------------------------------------------------------------------------------
@@ -110,19 +116,13 @@ class Sequence:
 
     def back_product(self, d: Array, out: Array) -> Array:
         """out (B, m) = d U^T: what arrives at the state before through the product."""
-        self.ctx.matmul(d, self._turned(), out=out)
+        if self.packed is not None:
+            products.times(self.ctx, d, self.packed, out)
+        else:
+            self.ctx.matmul(d, self.u.T, out=out)
         if self.keep is not None:
             out *= self.keep
         return out
-
-    def _turned(self) -> Array:
-        """U^T; a copy of it for many steps, for products with a transposed factor take a fifth longer."""
-        if self.t < LONG:
-            return self.u.T
-        if self.u_turned is None:
-            self.u_turned = self.ctx.scratch("turned weights", self.u.T.shape, self.dtype)
-            self.u_turned[...] = self.u.T
-        return self.u_turned
 
     def recurrent_gradient(self, d: Array, i: int) -> Array:
         """The gradient of U, input i: states before, transposed, times d (T B, g m)."""

@@ -42,11 +42,11 @@ ON_THE_HOST = {
     "als_solve", "svdpp_users", "implicit_sums", "policy_sweeps", "value_sweep",
     "lda_sample", "lda_list", "lda_fold_in", "draw_windows", "draw_negatives", "tree_targets", "number_rows",
     "change_weights", "softmax_windows", "correlate", "spread", "weight_gradient", "normalise",
-    "normalise_backward",
+    "normalise_backward", "pack_panels", "panel_product",
 }  # fmt: skip
 """Texts are cut and counted, ratings sorted on the host; Cholesky ALS and SVD++ refuse a GPU in one
 line; what a policy is worth is computed at the end of an epoch, on the host; lda runs there alone, and
-word2vec draws there; convolutions and normalisation have other kernels on a GPU."""
+word2vec draws there; convolutions, normalisation and products have other kernels on a GPU."""
 
 
 def test_every_kernel_runs_on_the_gpu_and_has_cases() -> None:

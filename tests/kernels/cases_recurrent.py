@@ -3,6 +3,8 @@
 import numpy as np
 from kernels.cases import Args, Rng, cases, normal, unwritten
 
+from dlkit.kernels.panels import work_numbers
+
 SIZES = ((0, 3), (1, 1), (3, 5), (2, 33), (64, 70))
 
 
@@ -84,3 +86,41 @@ def _path_loss(rng: Rng, real: type, rows: int, width: int) -> Args:
     h, w, b = normal(rng, real, rows, width), normal(rng, real, 5, width), normal(rng, real, 5)
     outputs = unwritten(real, rows, width), unwritten(real, first[-1]), unwritten(real, rows)
     return h, w, b, nodes, branches, starts, labels, 0.3, first, *outputs, np.zeros(rows, np.uint8)
+
+
+PRODUCTS = ((1, 1, 1), (3, 5, 40), (29, 300, 33), (64, 20, 96), (577, 7, 70))
+"""Rows, inner indices, columns: less than a tile, more than a block of each."""
+
+
+def lies(a: np.ndarray, turned: int) -> tuple[np.ndarray, int, int]:
+    """A matrix's numbers as they lie, by rows or by columns, and the steps between them."""
+    rows, columns = a.shape
+    flat = np.ascontiguousarray(a.T if turned else a).reshape(-1)
+    return (flat, 1, rows) if turned else (flat, columns, 1)
+
+
+def panels_of(real: type, n: int) -> tuple[int, np.ndarray]:
+    """Columns of a panel, and the numbers of those that n columns take."""
+    from dlkit.backend.tiles import width  # needs numba
+
+    w = width(np.dtype(real).itemsize)
+    return w, np.arange(-(-n // w))
+
+
+@cases("pack_panels", size=((1, 1), (5, 40), (300, 33), (20, 96)), turned=(0, 1))
+def _pack_panels(rng: Rng, real: type, size: tuple[int, int], turned: int) -> Args:
+    k, n = size
+    w, place = panels_of(real, n)
+    flat, down, across = lies(normal(rng, real, k, n), turned)
+    return unwritten(real, len(place), k, w), place, flat, n, down, across
+
+
+@cases("panel_product", size=PRODUCTS, turned=(0, 1), added=(0, 1))
+def _panel_product(rng: Rng, real: type, size: tuple[int, int, int], turned: int, added: int) -> Args:
+    m, k, n = size
+    w, place = panels_of(real, n)
+    panels = normal(rng, real, len(place), k, w)
+    flat, down, across = lies(normal(rng, real, m, k), turned)
+    work = unwritten(real, 3, work_numbers(m, k))
+    c = normal(rng, real, m, n) if added else unwritten(real, m, n)
+    return panels, place, flat, down, across, added, work, c

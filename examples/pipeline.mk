@@ -35,8 +35,8 @@ $(OUT)/data/%:
 # A rule for each recipe. metrics.csv without summary.json, newer than the recipe: it was interrupted.
 define training
 $(OUT)/$(basename $(notdir $(1)))/summary.json: $(1) | $(SETS:%=$(OUT)/data/%)
-	$$(DLKIT) $$$$(sed -n 's/^command: *//p' $(1)) $(1) $(FLAGS) -o $$(@D) --depfile $$(@D).d \
-	  $$$$(if [ $$(@D)/metrics.csv -nt $(1) ] && [ ! -e $$@ ]; then echo --resume; else echo --force; fi)
+	$$(DLKIT) $(shell sed -n 's/^command: *//p' $(1)) $(1) $(FLAGS) -o $$(@D) --depfile $$(@D).d \
+	  $$$$([ $$(@D)/metrics.csv -nt $(1) ] && [ ! -e $$@ ] && echo --resume || echo --force)
 
 -include $(OUT)/$(basename $(notdir $(1))).d
 endef

@@ -50,11 +50,10 @@ def slug(text: str, taken: Sequence[str]) -> str:
 
 
 def formula(tex: str) -> str:
-    """A block of MathML of a formula in LaTeX; lines are set below each other."""
-    return "".join(
-        f'<div class="formula">{convert(line, display="block")}</div>\n'
-        for line in re.split(r"\n\s*\n|\\\\\s*\n", tex.strip())
-    )
+    """A block of MathML of a formula in LaTeX."""
+    markup = convert(tex.strip(), display="block")
+    spaced = re.sub(r"(<mi>(?:log|tanh)</mi>)(?!<mo)", r'\1<mspace width="0.17em"/>', markup)
+    return f'<div class="formula">{spaced}</div>\n'
 
 
 @cache

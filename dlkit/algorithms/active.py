@@ -21,7 +21,7 @@ from dlkit.algorithms.active_files import accuracy_csv, accuracy_png, queries_cs
 from dlkit.algorithms.active_learners import DRAWS_AT_ONCE, BayesLearner, Learner, NetworkLearner, restored
 from dlkit.algorithms.active_person import Person
 from dlkit.algorithms.active_recipe import NETWORKS, ActiveRecipe
-from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description, Progress, Tree
+from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description, File, Progress, Tree
 from dlkit.backend.streams import Streams
 from dlkit.errors import DataError, UsageError
 from dlkit.pictures.exhibits import Left
@@ -48,6 +48,7 @@ class Active(Algorithm):
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
         "predict": frozenset({"mc_samples"}),
         "evaluate": frozenset({"mc_samples"}),
+        "export": frozenset({"format"}),
     }
     ANSWERED: ClassVar[str] = "ask.csv"
     EXHIBITS: ClassVar[tuple[Left, ...]] = (
@@ -399,6 +400,10 @@ class Active(Algorithm):
     def evaluate(self, source: str | None, options: Mapping[str, Any]) -> dict[str, float]:
         self.answering.context.log = self.context.log
         return self.answering.evaluate(source, self._own(options))
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """As the learner's command does."""
+        yield from self.answering.export(options)
 
 
 ALGORITHM = Active

@@ -12,7 +12,7 @@ from dlkit.algorithms.bandit_networks import AutoSpec
 from dlkit.algorithms.bandit_policies import Policy
 from dlkit.algorithms.bandit_world import Situation, with_constant
 from dlkit.algorithms.off_policy import judged
-from dlkit.algorithms.protocol import Algorithm, Answer, Context, Tree
+from dlkit.algorithms.protocol import Algorithm, Answer, Context, File, Tree
 from dlkit.backend.streams import Streams
 from dlkit.errors import UsageError
 from dlkit.readers.contexts import ContextForm, PlainContexts, from_state
@@ -23,7 +23,11 @@ from dlkit.training.checkpoint.form import misfit
 class AskedBandit(Algorithm):
     """Arms, the form of a context, and the policies of the runs."""
 
-    ASKED: ClassVar[Mapping[str, frozenset[str]]] = {"predict": frozenset(), "evaluate": frozenset()}
+    ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
+        "predict": frozenset(),
+        "evaluate": frozenset(),
+        "export": frozenset({"format"}),
+    }
 
     arms: list[str]
     form: ContextForm
@@ -131,3 +135,9 @@ class AskedBandit(Algorithm):
         chance = self.context.streams.get("replay").random((len(p), 2))
         found = judged(p, log.action, log.reward, log.probability, chance)
         return {"rows": len(p)} | {f"test_{name}": value for name, value in found.figures().items()}
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """What is believed, as tables or arrays."""
+        from dlkit.algorithms import bandit_export
+
+        return bandit_export.exports(self, options)

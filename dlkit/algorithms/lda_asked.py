@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dlkit.algorithms import exported
 from dlkit.algorithms.lda_documents import Completion, Topics, shares_of
 from dlkit.algorithms.lda_model import TopicModel
 from dlkit.algorithms.protocol import Algorithm, Answer, File
@@ -32,6 +33,7 @@ class AskedTopics(Algorithm):
         "evaluate": frozenset(),
         "similar": frozenset({"top"}),
         "inspect": frozenset({"topics", "top"}),
+        "export": frozenset({"format"}),
     }
 
     _model: TopicModel | None = None
@@ -212,6 +214,18 @@ class AskedTopics(Algorithm):
                 f"{100 * model.shares[k]:4.1f} %  {self._words(model, k, self.recipe.top_words)}"
             )
         return facts
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """The topics: csv, words and documents by topic, each in a file; npz, all in topics.npz."""
+        from dlkit.algorithms import lda_files
+
+        model = self.model()
+        if exported.chosen(options, "csv", "npz") == "npz":
+            yield File("topics.npz", lda_files.arrays(model, model.theta()))
+            return
+        header = ["word", *(f"topic_{k + 1}" for k in range(len(model.alpha)))]
+        yield exported.matrix("topic_words.csv", header, [[word] for word in model.words], model.phi())
+        yield File("doc_topics.csv", lda_files.documents_csv(model, model.theta()))
 
 
 def _per_document(chosen: np.ndarray, ends: np.ndarray) -> np.ndarray:

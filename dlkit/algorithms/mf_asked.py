@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlkit.algorithms.mf_data import grouped
+from dlkit.algorithms import exported
+from dlkit.algorithms.mf_artifacts import FilesSpec, factor_files
 from dlkit.algorithms.mf_figures import JudgedRatings, as_pairs
 from dlkit.algorithms.mf_model import Factors
 from dlkit.algorithms.mf_ranking import best_k
-from dlkit.algorithms.protocol import Answer
+from dlkit.algorithms.mf_rated import grouped
+from dlkit.algorithms.protocol import Answer, File
 from dlkit.errors import DataError, UsageError
 from dlkit.pictures.exhibits import Made
 from dlkit.readers.paths import resolve_path
@@ -33,6 +35,7 @@ class AskedRatings(JudgedRatings):
         "evaluate": frozenset(),
         "recommend": frozenset({"top", "ratings", "rated_too"}),
         "similar": frozenset({"top"}),
+        "export": frozenset({"format"}),
     }
 
     # -- predict ------------------------------------------------------------------------------------
@@ -158,6 +161,13 @@ class AskedRatings(JudgedRatings):
         from dlkit.algorithms import mf_exhibits
 
         return mf_exhibits.exhibits(self)
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """The factors: csv, user_factors.csv and item_factors.csv; npz, factors.npz."""
+        form = exported.chosen(options, "csv", "npz")
+        spec = FilesSpec(csv=form == "csv", npz=form == "npz")
+        files = factor_files(spec, self._host, self.users, self.items, self.titles, self.context.log)
+        yield from (File(name, content) for name, content in files)
 
     # -- new users ------------------------------------------------------------------------------------
     def _visitors(self, path: Path | None) -> "Visitors":

@@ -32,6 +32,7 @@ class AskedBayes(Algorithm):
         "predict": frozenset({"explain", "top", "positive", "threshold"}),
         "evaluate": frozenset({"positive", "threshold"}),
         "inspect": frozenset({"features_of_class", "top"}),
+        "export": frozenset({"format"}),
     }
 
     evidence: Evidence
@@ -241,6 +242,13 @@ class AskedBayes(Algorithm):
     def class_facts(self, rows: np.ndarray) -> dict[str, str]:
         """A line for each class: its rows."""
         return {printable(name): f"{n:,} rows" for name, n in zip(self.classes, rows.tolist(), strict=True)}
+
+    # -- export -----------------------------------------------------------------------------------
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """What was counted, as tables or arrays."""
+        from dlkit.algorithms import nb_export
+
+        return nb_export.exports(self, options)
 
     # -- artifacts --------------------------------------------------------------------------------
     def classes_csv(self) -> str:

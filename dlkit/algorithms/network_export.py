@@ -1,6 +1,5 @@
 """Networks for other programs: ONNX with what comes before and after the layers, or the weights as NPZ."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 import numpy as np
 
 import dlkit
+from dlkit.algorithms import exported
 from dlkit.algorithms.objectives import Classes, LearntNoise
 from dlkit.algorithms.protocol import File
-from dlkit.errors import UsageError, UserError
+from dlkit.errors import UserError
 from dlkit.nn import onnx_graph
 from dlkit.nn.onnx_graph import ROWS, Graph
 from dlkit.readers.preprocess import Preprocess
@@ -20,9 +20,7 @@ FORMATS = ("onnx", "npz")
 
 def chosen(options: Mapping[str, Any]) -> str:
     """The format that was asked for. Raises UsageError for another, UserError where onnx is not installed."""
-    name = options.get("format") or FORMATS[0]
-    if name not in FORMATS:
-        raise UsageError(f"no format {name}; there are {', '.join(FORMATS)}", where="--format")
+    name = exported.chosen(options, *FORMATS)
     if name == "onnx":
         try:
             import onnx  # noqa: F401
@@ -30,20 +28,13 @@ def chosen(options: Mapping[str, Any]) -> str:
             raise UserError(
                 "ONNX needs the package onnx, which is not installed", hint='pip install "dlkit[onnx]"'
             ) from error
-    return str(name)
-
-
-def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays by name; the same bytes for the same arrays."""
-    out = io.BytesIO()
-    np.savez(out, **arrays)  # type: ignore[arg-type]
-    return out.getvalue()
+    return name
 
 
 def classifier(asked: Any, options: Mapping[str, Any]) -> Iterator[File]:
     """What train-mlp and train-cnn have learnt: rows as read -> probabilities, or means in their units."""
     if chosen(options) == "npz":
-        yield File("weights.npz", npz(asked.model.state()))
+        yield exported.weights(asked.model.state())
         return
     g, x, name, inputs = _rows_in(asked)
     logits, f = onnx_graph.write_network(g, asked.model, asked.context.backend, inputs, name)
@@ -77,7 +68,7 @@ def _numbers(g: Graph, asked: Any, name: str, f: np.ndarray) -> dict[str, np.nda
 def autoencoder(asked: Any, options: Mapping[str, Any]) -> Iterator[File]:
     """What vae has learnt: encoder.onnx (rows as read -> mean, std), decoder.onnx (z -> pixels, 0 to 1)."""
     if chosen(options) == "npz":
-        yield File("weights.npz", npz(asked.model.state()))
+        yield exported.weights(asked.model.state())
         return
     backend, k = asked.context.backend, asked.recipe.latent
     g, x, name, inputs = _rows_in(asked, shape=(-1,))
@@ -103,7 +94,7 @@ def generator(asked: Any, options: Mapping[str, Any]) -> Iterator[File]:
     networks, backend = asked.networks, asked.context.backend
     if chosen(options) == "npz":
         states = [network.state() for network in networks.modules.values()]
-        yield File("weights.npz", npz({path: a for state in states for path, a in state.items()}))
+        yield exported.weights({path: a for state in states for path, a in state.items()})
         return
     g, z = Graph(), _codes(asked)
     name = g.add("Cast", "z", to=_type_of(backend.dtype))

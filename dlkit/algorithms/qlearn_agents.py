@@ -62,3 +62,7 @@ class Agents(ABC):
     @property
     def parameters(self) -> int:
         return 0
+
+    def network(self, agent: int) -> Tree | None:
+        """The parameters of an agent's network by path; None where it has a table."""
+        return None

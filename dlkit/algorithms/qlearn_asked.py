@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dlkit.algorithms import exported
 from dlkit.algorithms.protocol import Algorithm, Answer, Context, File, Tree
 from dlkit.algorithms.qlearn_agents import Agents
 from dlkit.algorithms.qlearn_exact import Optimum, greedy_policies, judged, optimum
@@ -35,6 +36,7 @@ class AskedWorld(Algorithm):
         "predict": frozenset(),
         "evaluate": frozenset({"n"}),
         "inspect": frozenset({"play", "episode"}),
+        "export": frozenset({"format"}),
     }
 
     world: World
@@ -187,6 +189,23 @@ class AskedWorld(Algorithm):
             yield play_text(layout, last.after)
         end = {0: "cut off at the horizon", 1: "ended", 2: "reached the goal"}[last.outcome]
         yield f"{end} in {self.world.states[last.after]} after {t + 1} steps, return {total:g}"
+
+    # -- export -----------------------------------------------------------------------------------
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """Action values of every agent: csv, qtable.csv; npz, qtable.npz, and weights.npz of the network of
+        the agent that answers."""
+        world, form = self.world, exported.chosen(options, "csv", "npz")
+        q = np.stack([world.by_action(one) for one in self.agents.q()])
+        if form == "csv":
+            live = np.flatnonzero(world.choices)
+            names = [[str(k + 1), world.states[s]] for k in range(len(q)) for s in live.tolist()]
+            rows = q[:, live].reshape(-1, q.shape[2])
+            yield exported.matrix("qtable.csv", ["agent", "state", *world.actions], names, rows)
+            return
+        about = {"states": world.states, "actions": world.actions, "agent": self.pick + 1}
+        yield File("qtable.npz", exported.npz({"q": q} | about))
+        if (network := self.agents.network(self.pick)) is not None:
+            yield exported.weights(network)
 
 
 def _places(table: Table, row: int, column: int) -> list[str]:

@@ -335,3 +335,6 @@ class DeepAgents(Agents):
     @property
     def parameters(self) -> int:
         return int(self.agents[0].online.flat.size)
+
+    def network(self, agent: int) -> Tree | None:
+        return self.agents[agent].online.state()

@@ -13,6 +13,8 @@ from typing import ClassVar
 from dlkit.algorithms.rnn_asked import AskedSequences
 from dlkit.algorithms.rnn_recipe import RNNRecipe
 from dlkit.algorithms.rows import named
+from dlkit.algorithms.started import Started
+from dlkit.nn.module import Module
 from dlkit.training.metrics import Column
 
 
@@ -23,7 +25,7 @@ def _columns(split: str, text: str) -> Iterable[Column]:
     yield Column(f"{split}_accuracy", "fraction", f"{text}: symbols or classes that were the likeliest")
 
 
-class RNN(AskedSequences):
+class RNN(Started, AskedSequences):
     """Language models and classes of sequences."""
 
     command = "rnn"
@@ -41,6 +43,9 @@ class RNN(AskedSequences):
   dlkit rnn recipes/rnn-hello.yaml && dlkit predict runs/rnn-rnn-hello --complete app
   dlkit rnn sms.tsv --tokens words --valid 500     lines label<TAB>text: a class for each
   dlkit sample runs/rnn-novel --prompt "Alice " --temperature 0.7 --length 500"""
+
+    def network_to_start(self) -> Module:
+        return self.network
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         row = self.trained()

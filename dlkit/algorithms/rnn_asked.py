@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dlkit.algorithms import exported
 from dlkit.algorithms.asked import softmax
 from dlkit.algorithms.protocol import Answer, File
 from dlkit.algorithms.rnn_classes import batch_of, judged_chunks
@@ -35,6 +36,7 @@ class AskedSequences(SequenceTraining):
         "sample": frozenset({"n", "seed", "prompt", "temperature", "top_k", "length"}),
         "predict": frozenset({"complete", "n"}),
         "evaluate": frozenset(),
+        "export": frozenset({"format"}),
     }
 
     # -- writing ----------------------------------------------------------------------------------
@@ -61,6 +63,13 @@ class AskedSequences(SequenceTraining):
             writer, prompt, options.get("length") or LENGTH, rows,
             TEMPERATURE if temperature is None else temperature, options.get("top_k"), streams.get("sample"),
         )  # fmt: skip
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """npz: the weights; csv: the symbols behind their numbers."""
+        if exported.chosen(options, "npz", "csv") == "npz":
+            yield exported.weights(self.network.state())
+        else:
+            yield exported.numbered("symbols.csv", "symbol", self.symbols.texts)
 
     def predict(self, source: str | None, options: Mapping[str, Any]) -> Iterator[Answer]:
         """Classes of sequences; scores of the lines of a text; with `complete` the ends of a word."""

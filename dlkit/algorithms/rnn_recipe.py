@@ -89,6 +89,11 @@ class RNNRecipe(TrainingRecipe):
     carry: bool = Field(
         True, description="The state goes on from one piece of a text to the next; false: it begins at 0."
     )
+    start: str | None = Field(
+        None,
+        description="Weights to begin with: an .npz file as dlkit export writes it, or a run.",
+        json_schema_extra={"aka": ["weights", "pretrained", "init_from"]},
+    )
     optimizer: OptimizerSpec = Field(AdamSpec(lr=2e-3, clip=5.0), description="How the weights are updated.")
     epochs: int = Field(
         10,

@@ -14,6 +14,8 @@ from dlkit.algorithms.rows import named
 from dlkit.algorithms.seq2seq_asked import AskedTranslator
 from dlkit.algorithms.seq2seq_figures import available, need_sacrebleu
 from dlkit.algorithms.seq2seq_recipe import Seq2SeqRecipe
+from dlkit.algorithms.started import Started
+from dlkit.nn.module import Module
 from dlkit.training.metrics import Column
 
 
@@ -23,7 +25,7 @@ def _columns(split: str, text: str) -> Iterable[Column]:
     yield Column(f"{split}_token_accuracy", "fraction", f"{text}: words foretold from the true words before")
 
 
-class Seq2Seq(AskedTranslator):
+class Seq2Seq(Started, AskedTranslator):
     """Sentences to sentences."""
 
     command = "seq2seq"
@@ -48,6 +50,9 @@ class Seq2Seq(AskedTranslator):
         if self.recipe.judge == "bleu":
             need_sacrebleu("judge")
         super().read_data()
+
+    def network_to_start(self) -> Module:
+        return self.network
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         row = self.trained()

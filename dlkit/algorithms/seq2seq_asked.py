@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from dlkit.algorithms import exported
 from dlkit.algorithms.protocol import Answer, File
 from dlkit.algorithms.rows import named
 from dlkit.algorithms.seq2seq_figures import available, translation_figures
@@ -38,7 +39,16 @@ class AskedTranslator(PairTraining):
     ASKED: ClassVar[Mapping[str, frozenset[str]]] = {
         "predict": frozenset({"beam", "n_best", "length_penalty", "keep_unk", "attention"}),
         "evaluate": frozenset({"beam", "length_penalty"}),
+        "export": frozenset({"format"}),
     }
+
+    def export(self, options: Mapping[str, Any]) -> Iterator[File]:
+        """npz: the weights; csv: the words of both languages behind their numbers."""
+        if exported.chosen(options, "npz", "csv") == "npz":
+            yield exported.weights(self.network.state())
+            return
+        for name, language in (("source", self.source), ("target", self.target)):
+            yield exported.numbered(f"{name}_words.csv", "word", language.words(range(language.size)))
 
     # -- translating ------------------------------------------------------------------------------
     def translations(
@@ -55,7 +65,12 @@ class AskedTranslator(PairTraining):
         scored: greedy ones are given log p too."""
         found: list[list[Translation]] = [[] for _ in words]
         chunks = list(in_batches(sentences.lengths, max(JUDGED_PAIRS // beam, 1), JUDGED_PLACES // beam))
-        shards = self.context.team.shards
+        team = self.context.team
+        shards = team.shards
+        if not hasattr(self, "_searches"):
+            self._searches = [Search(self.network, self.context.backend, team) for _ in range(shards)]
+        for search in self._searches:
+            search.begin()
 
         def work(s: int) -> None:
             for rows in chunks[s::shards]:
@@ -63,17 +78,12 @@ class AskedTranslator(PairTraining):
                 for k, best in zip(rows.tolist(), some, strict=True):
                     found[k] = [self._told(words[k], one, keep_unk) for one in best]
 
-        self.context.team.map(work)
+        team.map(work)
         return found
 
     def _searched(
         self, sentences: Sentences, rows: np.ndarray, shard: int, beam: int, alpha: float, scored: bool
     ) -> list[list[Hypothesis]]:
-        if not hasattr(self, "_searches"):
-            team = self.context.team
-            self._searches = [
-                Search(self.network, self.context.backend, team.product) for _ in range(team.shards)
-            ]
         search = self._searches[shard]
         ids, lengths = sentences.padded(rows), sentences.lengths[rows]
         with np.errstate(all="ignore"):

@@ -93,6 +93,11 @@ class Seq2SeqRecipe(TrainingRecipe):
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Share of the target spread evenly over the vocabulary."
     )
+    start: str | None = Field(
+        None,
+        description="Weights to begin with: an .npz file as dlkit export writes it, or a run.",
+        json_schema_extra={"aka": ["weights", "pretrained", "init_from"]},
+    )
     optimizer: OptimizerSpec = Field(AdamSpec(clip=5.0), description="How the weights are updated.")
     epochs: int = Field(
         10, ge=1, description="Passes over the training pairs.", json_schema_extra={"aka": ["iterations"]}

@@ -5,7 +5,6 @@ and how layers become a network; what an epoch does is in minibatch.py, what a t
 in asked.py.
 """
 
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,15 +15,15 @@ from dlkit.algorithms.minibatch import MinibatchTraining
 from dlkit.algorithms.objectives import Classes, ConstantNoise, LearntNoise
 from dlkit.algorithms.protocol import Context, Tree
 from dlkit.algorithms.rows import Rows, named
+from dlkit.algorithms.started import Started
 from dlkit.autograd import Tape, Variable
-from dlkit.nn.module import check_array
+from dlkit.nn.module import Module, check_array
 from dlkit.readers.labels import TaskChoice
-from dlkit.readers.paths import Found, find_file_or_folder
 from dlkit.training.checkpoint.form import misfit
 from dlkit.training.metrics import Column
 
 
-class Supervised(AskedNetwork, MinibatchTraining):
+class Supervised(Started, AskedNetwork, MinibatchTraining):
     """Rows and their labels through a network; figures on rows held out."""
 
     METRICS: ClassVar[tuple[Column, ...]] = (
@@ -36,37 +35,13 @@ class Supervised(AskedNetwork, MinibatchTraining):
         ),
     )
 
-    start: Found | None = None
-    """Weights to begin with."""
-
     # -- data -------------------------------------------------------------------------------------
     @property
     def _task(self) -> TaskChoice:
         return self.recipe.task
 
-    def read_data(self) -> None:
-        super().read_data()
-        start = self.recipe.start
-        self.start = find_file_or_folder(start, self.context.base) if start else None
-
-    def build(self) -> None:
-        super().build()
-        if self.start is not None:
-            from dlkit.algorithms import first_weights
-
-            described = self.context.describes_only
-            first_weights.take(self.model, self.start.path, self.context.log, only_check=described)
-
-    def inputs(self) -> list[Path]:
-        if self.start is None:
-            return super().inputs()
-        from dlkit.algorithms import first_weights
-
-        return [*super().inputs(), first_weights.file_of(self.start.path)]
-
-    def resolved_recipe(self) -> Any:
-        recipe = super().resolved_recipe()
-        return recipe if self.start is None else recipe.model_copy(update={"start": self.start.written})
+    def network_to_start(self) -> Module:
+        return self.model
 
     # -- loss -------------------------------------------------------------------------------------
     @property

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from dlkit.readers.corpus_text import Sentences
 from dlkit.readers.corpus_words import CorpusWordsSpec
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.readers.text import Encoding
 from dlkit.recipe.schema import Spec, TrainingRecipe
 
@@ -13,7 +14,7 @@ Architecture = Literal["skip-gram", "cbow"]
 Objective = Literal["negative", "hierarchical", "softmax"]
 
 
-class CorpusSpec(CorpusWordsSpec):
+class CorpusSpec(SourceSpec, CorpusWordsSpec):
     """Where the text is, how it is read, and which words are learnt."""
 
     train: str | list[str] = Field(

@@ -22,17 +22,17 @@ from dlkit.readers.opening import display
 from dlkit.readers.paths import Found, resolve_path
 from dlkit.readers.preprocess import Preprocess
 from dlkit.readers.source import load
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.readers.spec import DataSpec, Reference, one_delimiter
 from dlkit.readers.table import Table, check_usable, find_column
 from dlkit.readers.training_data import dataset
-from dlkit.recipe.schema import Spec
 
 Kind = Literal["arms", "classes", "log"]
 ARM, MEAN, SD = "arm", "mean", "sd"
 MOST_ARMS = 1000
 
 
-class DecisionSpec(Spec):
+class DecisionSpec(SourceSpec):
     """Where the decisions are to be made, and how to read it."""
 
     train: str = Field(

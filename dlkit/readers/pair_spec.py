@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.readers.spec import a_part_of
 from dlkit.readers.text import Encoding
 from dlkit.recipe.schema import Spec
@@ -11,7 +12,7 @@ from dlkit.recipe.schema import Spec
 Column = Annotated[int, Field(ge=0)]
 
 
-class PairsSpec(Spec):
+class PairsSpec(SourceSpec):
     """Where the pairs are, and how to read them."""
 
     train: str | list[str] = Field(

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from dlkit.readers.source_spec import SourceSpec
 from dlkit.readers.spec import Part, a_part_of
 from dlkit.readers.text import Encoding
-from dlkit.recipe.schema import Spec
 
 
-class SequencesSpec(Spec):
+class SequencesSpec(SourceSpec):
     """One long text, or lines ``label<TAB>text``."""
 
     train: str = Field(

@@ -18,14 +18,16 @@ Examples:
   dlkit export runs/word2vec-imdb --format word2vec-binary -o vectors.bin
   dlkit export vectors.bin --format word2vec -o - | head
   dlkit export runs/train-mlp-digits -o digits.onnx
-  dlkit export runs/train-mlp-digits --format npz""",
+  dlkit export runs/train-mlp-digits --format npz
+  dlkit export runs/qlearn-grid -o qtable.csv""",
 )
 @RUN
 @click.option(
     "--format",
     metavar="NAME",
     help="(word2vec) word2vec (text), word2vec-binary, csv, npz  [word2vec]; "
-    "(networks) onnx, npz: the weights  [onnx]",
+    "(train-mlp, train-cnn, vae, gan) onnx, npz: the weights  [onnx]; (rnn, seq2seq) npz: the weights, csv: "
+    "the words  [npz]; (mf, lda, qlearn, bayes-nb, bandit) csv, npz  [csv]; (active) as its learner.",
 )
 @click.option(
     "-o",

@@ -18,10 +18,11 @@ from pydantic import Field
 
 from dlkit.algorithms.mf_artifacts import FilesSpec, factor_files
 from dlkit.algorithms.mf_asked import AskedRatings
-from dlkit.algorithms.mf_data import ByRow, Pairs, read_rating_data, resolved_spec
+from dlkit.algorithms.mf_data import Pairs, read_rating_data, resolved_spec
 from dlkit.algorithms.mf_model import MODELS
 from dlkit.algorithms.mf_models import model_for
 from dlkit.algorithms.mf_ranking import RankingSpec
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.algorithms.mf_svd import SVDSpec
 from dlkit.algorithms.protocol import Description, NonFinite, Progress, Tree
 from dlkit.errors import UsageError
@@ -89,7 +90,7 @@ class MF(AskedRatings):
         self.users, self.items = self.data.users.texts(), self.data.items.texts()
         self.titles = self.data.titles
         self.low, self.high = self.data.low, self.data.high
-        self.seen: ByRow = self.data.train
+        self.seen: Rated = self.data.train
 
     def inputs(self) -> list[Path]:
         return self.data.files
@@ -102,7 +103,7 @@ class MF(AskedRatings):
 
     # -- model ------------------------------------------------------------------------------------
     def worthwhile_shards(self, threads: int) -> int:
-        return self._made_model().shards(threads, len(self.data.train.values))
+        return self._made_model().shards(threads, len(self.data.train))
 
     def _made_model(self) -> Any:
         model = model_for(self.recipe.model, len(self.users), len(self.items), self.context)
@@ -182,7 +183,7 @@ class MF(AskedRatings):
             "titles": self.titles,
             "scale": np.array([self.low, self.high]),
             "mean": float(self.model.mu),
-            "seen": self.seen._asdict(),
+            "seen": self.seen.arrays,
             "model": {name: host(array) for name, array in self.model.parameters.items()},
             "sums": self.model.sums(),
         }

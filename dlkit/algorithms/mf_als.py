@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from dlkit.algorithms.mf_data import ByRow, RatingData
+from dlkit.algorithms.mf_data import RatingData
 from dlkit.algorithms.mf_model import (
     MODELS,
     PREDICTED_AT_ONCE,
@@ -25,6 +25,7 @@ from dlkit.algorithms.mf_model import (
     Step,
     drawn_normal,
 )
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.algorithms.mf_rows import Rows, Sides
 from dlkit.errors import UsageError
 from dlkit.kernels.mf_als import als_cg, als_solve
@@ -82,7 +83,7 @@ class ALS(RatingModel):
             for side in (self.sides.by_user, self.sides.by_item)
             for begin, end in self._pieces(side)
         ]
-        self.ratings = len(data.train.values)
+        self.ratings = len(data.train)
 
     def _pieces(self, side: Rows) -> list[tuple[int, int]]:
         """Rows of each step of one side."""
@@ -123,7 +124,7 @@ class ALS(RatingModel):
         total += self.spec.reg * float((p**2).sum() + (q**2).sum())
         columns, values, rows = host(side.columns), host(side.values), np.diff(side.host_ends)
         owner = np.repeat(np.arange(self.users, dtype=np.int32), rows)
-        factors = self.factors(ByRow(side.host_ends, columns, values))
+        factors = self.factors(Rated(side.host_ends, columns, values, np.empty(0, np.float32)))
         for start in range(0, len(values), PREDICTED_AT_ONCE):
             part = slice(start, start + PREDICTED_AT_ONCE)
             s = factors.predict(owner[part], columns[part], self.context).astype(np.float64)
@@ -138,7 +139,7 @@ class ALS(RatingModel):
         """There are none: the loss is that of the factors at the end of the epoch."""
 
     # -- answers --------------------------------------------------------------------------------
-    def factors(self, train: ByRow) -> Factors:
+    def factors(self, train: Rated) -> Factors:
         zeros = self.context.backend.zeros
         return Factors(0.0, self.parameters["p"], self.parameters["q"], zeros(self.users), zeros(self.items))
 

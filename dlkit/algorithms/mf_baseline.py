@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from dlkit.algorithms.mf_data import ByRow, RatingData
+from dlkit.algorithms.mf_data import RatingData
 from dlkit.algorithms.mf_model import MODELS, Factors, RatingModel, Shape, Solution, Step, errors_of
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.recipe.schema import Spec
 
 AT_ONCE = 1 << 20
@@ -56,18 +57,18 @@ class Baseline(RatingModel):
             self.errors += (e**2).sum(), np.abs(e).sum()
         real = self.context.backend.dtype
         self.parameters = {"bu": bu.astype(real), "bi": bi.astype(real)}
-        return Step(len(self.train.values), float(self.errors[0]) / len(self.train.values))
+        return Step(len(self.train), float(self.errors[0]) / len(self.train))
 
     def _ratings(self) -> Any:
         """((users, items), values) of some ratings at a time."""
         users = self.train.rows()
         for start in range(0, len(users), AT_ONCE):
             part = slice(start, start + AT_ONCE)
-            yield (users[part], self.train.columns[part]), self.train.values[part].astype(np.float64)
+            yield (users[part], self.train.columns[part]), self.train.some(part).astype(np.float64)
 
     def figures(self) -> dict[str, float]:
         """After the update: nothing is learnt a rating at a time."""
-        return errors_of(self.errors, len(self.train.values))
+        return errors_of(self.errors, len(self.train))
 
     def sums(self) -> dict[str, Any]:
         return {"errors": self.errors}
@@ -76,7 +77,7 @@ class Baseline(RatingModel):
         self.errors = sums["errors"].copy()
 
     # -- answers --------------------------------------------------------------------------------
-    def factors(self, train: ByRow) -> Factors:
+    def factors(self, train: Rated) -> Factors:
         empty = self.context.backend.empty
         found = self.parameters
         return Factors(self.mu, empty((self.users, 0)), empty((self.items, 0)), found["bu"], found["bi"])

@@ -13,7 +13,7 @@ than one. Users lie in the order in which a block takes them: what comes next is
 
 import numpy as np
 
-from dlkit.algorithms.mf_data import ByRow
+from dlkit.algorithms.mf_rated import AT_ONCE, Rated
 from dlkit.backend import Backend
 from dlkit.backend.streams import Streams
 from dlkit.kernels.mf_layout import count_blocks, fill_blocks
@@ -23,7 +23,6 @@ RATINGS_IN_A_BLOCK = 4000
 start."""
 MOST_GROUPS = 32
 """With more, hardly two ratings of a user stand in a block, and fetching rows is most of the work."""
-AT_ONCE = 1 << 20
 
 
 def groups_for(ratings: int, users: int, items: int) -> int:
@@ -43,33 +42,31 @@ class Blocks:
     number.
     """
 
-    def __init__(self, train: ByRow, items: int, groups: int, streams: Streams, backend: Backend) -> None:
+    def __init__(self, train: Rated, items: int, groups: int, streams: Streams, backend: Backend) -> None:
         self.groups = groups
         self.streams = streams
         users = len(train.ends) - 1
         order = streams.get("blocks").permutation(users)
         user_group = _dealt(train.counts, groups)
-        item_group = _dealt(np.bincount(train.columns, minlength=items), groups)
+        item_group = _dealt(train.item_counts(items), groups)
         counts = np.empty((groups, groups), np.int64)
         count_blocks(train.ends, train.columns, user_group, item_group, counts)
         last = np.cumsum(counts.reshape(-1)).reshape(groups, groups)
         self.first, self.last = last - counts, last
-        n = len(train.values)
-        columns = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, backend.dtype)
-        values = np.asarray(train.values, backend.dtype)
-        fill_blocks(
-            order,
-            train.ends,
-            train.columns,
-            values,
-            user_group,
-            item_group,
-            self.first.copy(),
-            *columns,
-        )
+
+        def in_blocks(source: np.ndarray, of_users: int = 0) -> np.ndarray:
+            """One column at a time, so that the values are not held twice beside the others."""
+            made, begin = np.empty(len(train), source.dtype), self.first.copy()
+            fill_blocks(
+                order, train.ends, train.columns, source, of_users, user_group, item_group, begin, made
+            )
+            return made
+
+        values = in_blocks(train.values.astype(backend.dtype, copy=False))
+        columns = in_blocks(np.arange(users, dtype=np.int32), 1), in_blocks(train.columns)
         self.user_rows, self.user_ends = _side_by_side(user_group, groups, order, columns[0])
         self.item_rows, self.item_ends = _side_by_side(item_group, groups, np.arange(items), columns[1])
-        self.users, self.items, self.values = (backend.asarray(column) for column in columns)
+        self.users, self.items, self.values = (backend.asarray(column) for column in (*columns, values))
 
     def step(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Step `number` (from 1) of an epoch: first and last rating, and item group, for each group of

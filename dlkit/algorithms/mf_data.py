@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.errors import DataError
-from dlkit.kernels.mf_layout import group_by_row, mark_repeats, order_by_row
+from dlkit.kernels.mf_layout import mark_latest, mark_repeats, order_by_row
 from dlkit.readers import ratings_split
 from dlkit.readers.cells import OnBadRow
 from dlkit.readers.opening import STDIN_NAME, display
@@ -19,44 +20,26 @@ from dlkit.readers.ratings_spec import RatingsSpec
 from dlkit.readers.ratings_titles import read_matrix, read_titles
 from dlkit.readers.split import Draws
 
-AT_ONCE = 1 << 20
-"""Ratings looked at together where as many more numbers would be made of them."""
 
+class Column:
+    """A column that grows. What is added is not held twice: a large array's memory is moved, not copied."""
 
-class ByRow(NamedTuple):
-    """Ratings sorted by row (user or item): row r has ends[r]:ends[r + 1] of columns and values."""
+    def __init__(self, dtype: type) -> None:
+        self._array: np.ndarray = np.empty(0, dtype)
+        self._size = 0
 
-    ends: np.ndarray
-    """(rows + 1,) int64."""
-    columns: np.ndarray
-    """(n,) int32."""
-    values: np.ndarray
-    """(n,) float32."""
+    def append(self, part: np.ndarray) -> None:
+        """More at the end."""
+        size = self._size + len(part)
+        if size > len(self._array):
+            self._array.resize(size + size // 8, refcheck=False)
+        self._array[self._size : size] = part
+        self._size = size
 
-    @property
-    def counts(self) -> np.ndarray:
-        """(rows,) int64: ratings of each row."""
-        return np.diff(self.ends)
-
-    def of(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Columns and values of one row."""
-        mine = slice(int(self.ends[row]), int(self.ends[row + 1]))
-        return self.columns[mine], self.values[mine]
-
-    def rows(self) -> np.ndarray:
-        """(n,) int32: the row of each rating."""
-        return np.repeat(np.arange(len(self.ends) - 1, dtype=np.int32), self.counts)
-
-    def by_column(self, columns: int) -> "ByRow":
-        """The same ratings sorted by column."""
-        return grouped(self.columns, self.rows(), self.values, columns)
-
-
-def grouped(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, count: int) -> ByRow:
-    """Ratings sorted by row, those of a row as they stand."""
-    made = ByRow(np.empty(count + 1, np.int64), np.empty_like(columns), np.empty_like(values))
-    group_by_row(rows, columns, values, *made)
-    return made
+    def whole(self) -> np.ndarray:
+        """All of it."""
+        self._array.resize(self._size, refcheck=False)
+        return self._array
 
 
 class Pairs(NamedTuple):
@@ -73,7 +56,7 @@ class RatingData:
 
     users: Names
     items: Names
-    train: ByRow
+    train: Rated
     valid: Pairs | None
     test: Pairs | None
     low: float
@@ -93,12 +76,12 @@ class RatingData:
 
     def summary(self) -> str:
         """The line `data ...`."""
-        parts = [f"{self.source} {len(self.train.values):,}"]
+        parts = [f"{self.source} {len(self.train):,}"]
         parts += [
             f"{len(p.values):,} {what}" for what, p in (("valid", self.valid), ("test", self.test)) if p
         ]
         users, items = len(self.users), len(self.items)
-        filled = len(self.train.values) / max(users * items, 1)
+        filled = len(self.train) / max(users * items, 1)
         return (
             f"{' + '.join(parts)} ratings · {users:,} users × {items:,} items ({filled:.2%} filled) · "
             f"{self.low:g} to {self.high:g}"
@@ -132,7 +115,7 @@ class _Reading:
             titles = read_titles(found.path, spec.titles, self.items)
             self.files.append(found.path)
         train, held_out = self._divided(columns)
-        low, high = spec.scale or (float(train.values.min()), float(train.values.max()))
+        low, high = spec.scale or train.scale()
         return RatingData(
             self.users, self.items, train,
             valid or held_out[ratings_split.VALIDATION], test or held_out[ratings_split.TESTING],
@@ -149,15 +132,13 @@ class _Reading:
     def _columns(self, key: str, *, need_time: bool = False) -> list[np.ndarray]:
         """Users, items, values and times of a file, each one array."""
         found = self._find(key, getattr(self.spec, key))
-        pieces: list[Piece] = list(self._pieces(found, need_time))
-        columns: list[np.ndarray] = []
-        for k in range(4):  # column by column, so that two copies of one column at most are held
-            columns.append(np.concatenate([piece[k] for piece in pieces]))
-            empty = np.empty(0)
-            pieces = [piece._replace(**{Piece._fields[k]: empty}) for piece in pieces]
+        columns = [Column(dtype) for dtype in (np.int32, np.int32, np.float32, np.float64)]
+        for piece in self._pieces(found, need_time):
+            for column, part in zip(columns, piece, strict=True):
+                column.append(part)
         if not found.is_stdin:
             self.files.append(found.path)
-        return columns
+        return [column.whole() for column in columns]
 
     def _pieces(self, found: Found, need_time: bool) -> Iterator[Piece]:
         spec = self.spec
@@ -182,7 +163,7 @@ class _Reading:
         return Pairs(users, items, values)
 
     # -- dividing -----------------------------------------------------------------------------------
-    def _divided(self, columns: list[np.ndarray]) -> tuple[ByRow, dict[int, Pairs | None]]:
+    def _divided(self, columns: list[np.ndarray]) -> tuple[Rated, dict[int, Pairs | None]]:
         """The training ratings by user, and the parts held out. `columns` is emptied on the way."""
         users, items, values, times = columns
         columns.clear()
@@ -190,18 +171,23 @@ class _Reading:
         ends, order = np.empty(len(self.users) + 1, np.int64), np.empty(n, np.int32)
         order_by_row(users, ends, order)
         alive = self._without_repeats(ends, order, items, values, name)
-        parts = ratings_split.divide(self.spec, self.streams, (ends, order), times, alive, name)
-        del order, times
+        by_user = (ends, order) if self.spec.split.startswith("leave") else None
+        del order
+        parts = ratings_split.divide(self.spec, self.streams, by_user, times, alive, name)
+        del by_user, times
         held_out: dict[int, Pairs | None] = {}
         for part in (ratings_split.VALIDATION, ratings_split.TESTING):
-            chosen = np.flatnonzero(alive & (parts == part))
+            chosen = np.flatnonzero(parts == part)
             held_out[part] = Pairs(users[chosen], items[chosen], values[chosen]) if len(chosen) else None
-        training = alive & (parts == ratings_split.TRAINING)
-        if not training.all():
-            users = users[training]
-            items = items[training]
-            values = values[training]
-        return grouped(users, items, values, len(self.users)), held_out
+        alive &= parts == ratings_split.TRAINING
+        del parts
+        lists = [users, items, values]
+        del users, items, values
+        if not alive.all():
+            for k in range(len(lists)):
+                lists[k] = lists[k][alive]
+        del alive
+        return Rated.of_lists(lists, len(self.users)), held_out
 
     def _without_repeats(
         self, ends: np.ndarray, order: np.ndarray, items: np.ndarray, values: np.ndarray, name: str
@@ -210,12 +196,8 @@ class _Reading:
 
         Where the recipe wants their mean or sum, the later one gets it.
         """
-        kept_by = np.empty(len(items), np.int32)
-        mark_repeats(ends, order, items, np.empty(len(self.items), np.int32), kept_by)
-        alive = np.empty(len(items), bool)
-        for start in range(0, len(items), AT_ONCE):
-            part = kept_by[start : start + AT_ONCE]
-            alive[start : start + AT_ONCE] = part == np.arange(start, start + len(part), dtype=np.int32)
+        alive, last_seen = np.empty(len(items), bool), np.empty(len(self.items), np.int32)
+        mark_latest(ends, order, items, last_seen, alive)
         repeats = np.flatnonzero(~alive)
         if not len(repeats):
             return alive
@@ -224,6 +206,8 @@ class _Reading:
             item = self.items.text(int(items[repeats[0]]))
             raise DataError(f"item {item} is rated twice by one user", where=name, hint="see data.duplicates")
         if what in {"mean", "sum"}:
+            kept_by = np.empty(len(items), np.int32)
+            mark_repeats(ends, order, items, last_seen, kept_by)
             total = values.astype(np.float64)
             np.add.at(total, kept_by[repeats], values[repeats].astype(np.float64))
             if what == "mean":

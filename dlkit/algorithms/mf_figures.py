@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.algorithms.mf_data import ByRow, RatingData, grouped
+from dlkit.algorithms.mf_data import RatingData
 from dlkit.algorithms.mf_model import Factors, RatingModel
 from dlkit.algorithms.mf_models import model_for
 from dlkit.algorithms.mf_ranking import best_k, ranking_figures
+from dlkit.algorithms.mf_rated import Rated, grouped
 from dlkit.algorithms.protocol import Algorithm, Context, Tree
-from dlkit.errors import DataError, UsageError
+from dlkit.errors import UsageError
 from dlkit.readers.paths import resolve_path
 from dlkit.readers.ratings import RatingLines, Wanted
 from dlkit.readers.ratings_names import Names
@@ -35,7 +36,7 @@ class JudgedRatings(Algorithm):
     titles: list[str] | None
     low: float
     high: float
-    seen: ByRow
+    seen: Rated
     """Training ratings by user."""
 
     @classmethod
@@ -43,7 +44,7 @@ class JudgedRatings(Algorithm):
         self = cls(recipe, context)
         self.users, self.items, self.titles = state["users"], state["items"], state["titles"]
         self.low, self.high = map(float, state["scale"])
-        self.seen = _checked(ByRow(**state["seen"]), len(self.users), len(self.items))
+        self.seen = Rated.checked(state["seen"], len(self.users), len(self.items))
         self.model = model_for(recipe.model, len(self.users), len(self.items), context)
         self.model.mu = float(state["mean"])
         self.model.load_parameters(state["model"])
@@ -77,7 +78,7 @@ class JudgedRatings(Algorithm):
         spec = self.recipe.ranking
         threshold = spec.liked
         if threshold is None:
-            mean = float(self.seen.values.mean(dtype=np.float64))
+            mean = self.seen.mean()
             threshold = mean if self.model.explicit else np.finfo(np.float64).tiny
         good = values >= threshold
         liked = grouped(users[good], items[good], values[good], len(self.users))
@@ -110,7 +111,7 @@ class JudgedRatings(Algorithm):
     @cached_property
     def _known_items(self) -> np.ndarray:
         """(n_items,) bool: has a training rating."""
-        return np.bincount(self.seen.columns, minlength=len(self.items)) > 0
+        return self.seen.item_counts(len(self.items)) > 0
 
     def evaluate(self, source: str | None, options: Mapping[str, Any]) -> dict[str, float]:
         """Figures on rated pairs, cold ones counted."""
@@ -153,18 +154,3 @@ class JudgedRatings(Algorithm):
 def as_pairs(spec: RatingsSpec) -> RatingsSpec:
     """How another file of the same making is read: a list, whatever the training file was."""
     return spec.model_copy(update={"format": "list"})
-
-
-def _checked(seen: ByRow, users: int, items: int) -> ByRow:
-    """Raises DataError where a checkpoint's ratings do not fit its users and items."""
-    ends, columns, values = seen
-    good = (
-        ends.shape == (users + 1,)
-        and ends[0] == 0
-        and ends[-1] == len(columns) == len(values)
-        and bool((np.diff(ends) >= 0).all())
-        and (not len(columns) or (columns.min() >= 0 and columns.max() < items))
-    )
-    if not good:
-        raise DataError("its ratings do not fit its users and items")
-    return seen

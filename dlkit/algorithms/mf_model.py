@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from dlkit.algorithms.mf_data import ByRow, RatingData
+from dlkit.algorithms.mf_data import RatingData
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.algorithms.protocol import Context, LayerRow
 from dlkit.errors import DataError
 from dlkit.kernels.mf_predict import mf_predict
@@ -118,9 +119,9 @@ class RatingModel(ABC):
             for name, shape in self.shapes().items()
         ]
 
-    def initialise(self, train: ByRow) -> None:
+    def initialise(self, train: Rated) -> None:
         """Parameters with their first values, from the stream "init"; rows without a rating are 0."""
-        rated = np.bincount(train.columns, minlength=self.items) > 0
+        rated = train.item_counts(self.items) > 0
         active = train.counts > 0
         drawn: dict[str, Any] = {}
         for k, (name, shape) in enumerate(self.shapes().items()):
@@ -178,7 +179,7 @@ class RatingModel(ABC):
 
     # -- answers --------------------------------------------------------------------------------
     @abstractmethod
-    def factors(self, train: ByRow) -> Factors:
+    def factors(self, train: Rated) -> Factors:
         """Factors that answer; `train`: what the users rated."""
 
     @abstractmethod

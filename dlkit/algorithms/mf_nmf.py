@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from dlkit.algorithms.mf_data import ByRow, RatingData
+from dlkit.algorithms.mf_data import RatingData
 from dlkit.algorithms.mf_model import MODELS, Factors, Rank, RatingModel, Shape, Solution, Step, errors_of
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.algorithms.mf_rows import Sides
 from dlkit.errors import DataError
 from dlkit.kernels.mf_nmf import nmf_rows
@@ -50,7 +51,7 @@ class NMF(RatingModel):
             text = f"nmf needs ratings of 0 or more, found {data.train.values.min():g}"
             raise DataError(text, where=data.source)
         self.sides = Sides(data.train, self.items, self.context)
-        self.ratings = len(data.train.values)
+        self.ratings = len(data.train)
         self.errors = np.zeros(2)
 
     def step(self, epoch: int, number: int) -> Step:
@@ -82,7 +83,7 @@ class NMF(RatingModel):
         self.errors = sums["errors"].copy()
 
     # -- answers --------------------------------------------------------------------------------
-    def factors(self, train: ByRow) -> Factors:
+    def factors(self, train: Rated) -> Factors:
         zeros, found = self.context.backend.zeros, self.parameters
         cold = float(train.values.mean(dtype=np.float64))
         return Factors(0.0, found["p"], found["q"], zeros(self.users), zeros(self.items), cold)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.algorithms.mf_data import ByRow
+from dlkit.algorithms.mf_rated import ByRow, Rated
 from dlkit.algorithms.protocol import Context
 
 Work = Callable[[slice, Any, Any, Any], None]
@@ -16,7 +16,7 @@ Work = Callable[[slice, Any, Any, Any], None]
 class Rows:
     """The ratings of one side, users or items, on the device."""
 
-    def __init__(self, ratings: ByRow, context: Context) -> None:
+    def __init__(self, ratings: ByRow | Rated, context: Context) -> None:
         backend = context.backend
         self.context = context
         self.count = len(ratings.ends) - 1
@@ -57,6 +57,6 @@ class Rows:
 class Sides:
     """The same ratings sorted by user and by item."""
 
-    def __init__(self, train: ByRow, items: int, context: Context) -> None:
+    def __init__(self, train: Rated, items: int, context: Context) -> None:
         self.by_user = Rows(train, context)
         self.by_item = Rows(train.by_column(items), context)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from dlkit.algorithms.mf_blocks import Blocks, groups_for
-from dlkit.algorithms.mf_data import ByRow, RatingData
+from dlkit.algorithms.mf_data import RatingData
 from dlkit.algorithms.mf_descent import (
     BiasRate,
     BiasRegularisation,
@@ -30,6 +30,7 @@ from dlkit.algorithms.mf_model import (
     errors_of,
     ridge,
 )
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.kernels.mf_sgd import mf_sgd
 from dlkit.recipe.schema import Spec
 
@@ -88,7 +89,7 @@ class SVD(DescentModel):
     def prepare(self, data: RatingData) -> None:
         self.mu = data.mean if self.spec.biases else 0.0
         backend, found = self.context.backend, self.parameters
-        ratings = len(data.train.values)
+        ratings = len(data.train)
         blocks = Blocks(data.train, self.items, self.groups(ratings), self.context.streams, backend)
         self._row: dict[str, Any] = {}
         self._place: dict[str, Any] = {}
@@ -99,7 +100,7 @@ class SVD(DescentModel):
         self.blocks = blocks
         self.parameters = found
         self.loss = backend.zeros((self.steps, self.steps, 2), np.float64)
-        self.ratings = len(data.train.values)
+        self.ratings = len(data.train)
         self._biases = None if self.spec.biases else (backend.zeros(self.users), backend.zeros(self.items))
 
     def groups(self, ratings: int) -> int:
@@ -186,7 +187,7 @@ class SVD(DescentModel):
         self.loss = self.context.backend.asarray(sums["loss"], np.float64)
 
     # -- answers --------------------------------------------------------------------------------
-    def factors(self, train: ByRow) -> Factors:
+    def factors(self, train: Rated) -> Factors:
         found = self.parameters
         zeros = self.context.backend.zeros
         bu = found["bu"] if "bu" in found else zeros(self.users)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from dlkit.algorithms.mf_data import ByRow, RatingData
+from dlkit.algorithms.mf_data import RatingData
 from dlkit.algorithms.mf_descent import (
     BiasRate,
     BiasRegularisation,
@@ -17,6 +17,7 @@ from dlkit.algorithms.mf_descent import (
     Regularisation,
 )
 from dlkit.algorithms.mf_model import MODELS, Factors, Rank, Shape, Solution, Step, biased_ridge, errors_of
+from dlkit.algorithms.mf_rated import Rated
 from dlkit.kernels.mf_svdpp import implicit_sums, svdpp_users
 from dlkit.recipe.schema import Spec
 
@@ -84,7 +85,7 @@ class SVDPlusPlus(DescentModel):
         self.loss = sums["loss"].copy()
 
     # -- answers --------------------------------------------------------------------------------
-    def factors(self, train: ByRow) -> Factors:
+    def factors(self, train: Rated) -> Factors:
         found = self.parameters
         p = np.empty_like(found["p"])
         implicit_sums(found["y"], train.ends, train.columns, p)

@@ -96,6 +96,66 @@ group_by_row = kernel(
 )  # fmt: skip
 
 
+def scatter_by_row_reference(rows: Any, x: Any, ends: Any, to: Any) -> None:
+    """The same order for one column of any numbers. x, to: (n,)."""
+    to[...] = x[np.argsort(rows, kind="stable")]
+    ends[0] = 0
+    ends[1:] = np.cumsum(np.bincount(rows, minlength=len(ends) - 1))
+
+
+def _scatter_by_row_cpu(rows, x, ends, to):
+    _count(rows, ends)
+    for n in range(rows.size):
+        to[ends[rows[n]]] = x[n]
+        ends[rows[n]] += 1
+    _step_back(ends)
+
+
+def _check_scatter(rows: Any, x: Any, ends: Any, to: Any) -> None:
+    checks.shaped("scatter_by_row", "rows", rows, (rows.shape[0],), np.int32)
+    checks.shaped("scatter_by_row", "x", x, rows.shape, x.dtype)
+    checks.shaped("scatter_by_row", "to", to, rows.shape, x.dtype)
+    checks.shaped("scatter_by_row", "ends", ends, (ends.shape[0],), np.int64)
+    _index("scatter_by_row", "rows", rows, ends.shape[0] - 1)
+
+
+scatter_by_row = kernel(
+    "scatter_by_row", scatter_by_row_reference, cpu=_scatter_by_row_cpu, check=_check_scatter,
+    updates="ends to",
+)  # fmt: skip
+
+
+def mark_latest_reference(ends: Any, order: Any, items: Any, last_seen: Any, latest: Any) -> None:
+    """latest: (n,) bool gets whether no later rating is of the same user and item. The others as in
+    `mark_repeats`."""
+    kept_by = np.empty(len(items), np.int32)
+    mark_repeats_reference(ends, order, items, last_seen, kept_by)
+    latest[...] = kept_by == np.arange(len(items))
+
+
+def _mark_latest_cpu(ends, order, items, last_seen, latest):
+    for i in range(last_seen.size):
+        last_seen[i] = -1
+    for u in range(ends.size - 1):
+        for k in range(ends[u], ends[u + 1]):
+            last_seen[items[order[k]]] = order[k]
+        for k in range(ends[u], ends[u + 1]):
+            latest[order[k]] = last_seen[items[order[k]]] == order[k]
+        for k in range(ends[u], ends[u + 1]):
+            last_seen[items[order[k]]] = -1
+
+
+def _check_latest(ends: Any, order: Any, items: Any, last_seen: Any, latest: Any) -> None:
+    checks.shaped("mark_latest", "latest", latest, items.shape, np.bool_)
+    _check_orders("mark_latest", ends, order, items, last_seen)
+
+
+mark_latest = kernel(
+    "mark_latest", mark_latest_reference, cpu=_mark_latest_cpu, check=_check_latest,
+    updates="last_seen latest",
+)  # fmt: skip
+
+
 def mark_repeats_reference(ends: Any, order: Any, items: Any, last_seen: Any, kept_by: Any) -> None:
     """kept_by: (n,) int32 gets, for each rating, the last rating of the same user and item: itself if there
     is no
@@ -123,12 +183,16 @@ def _mark_repeats_cpu(ends, order, items, last_seen, kept_by):
 
 
 def _check_repeats(ends: Any, order: Any, items: Any, last_seen: Any, kept_by: Any) -> None:
-    checks.shaped("mark_repeats", "order", order, items.shape, np.int32)
     checks.shaped("mark_repeats", "kept_by", kept_by, items.shape, np.int32)
-    checks.shaped("mark_repeats", "items", items, items.shape[:1], np.int32)
-    checks.shaped("mark_repeats", "last_seen", last_seen, last_seen.shape[:1], np.int32)
-    checks.shaped("mark_repeats", "ends", ends, (ends.shape[0],), np.int64)
-    _index("mark_repeats", "items", items, last_seen.shape[0])
+    _check_orders("mark_repeats", ends, order, items, last_seen)
+
+
+def _check_orders(name: str, ends: Any, order: Any, items: Any, last_seen: Any) -> None:
+    checks.shaped(name, "order", order, items.shape, np.int32)
+    checks.shaped(name, "items", items, items.shape[:1], np.int32)
+    checks.shaped(name, "last_seen", last_seen, last_seen.shape[:1], np.int32)
+    checks.shaped(name, "ends", ends, (ends.shape[0],), np.int64)
+    _index(name, "items", items, last_seen.shape[0])
 
 
 mark_repeats = kernel(
@@ -171,42 +235,35 @@ count_blocks = kernel(
 
 
 def fill_blocks_reference(
-    order: Any, ends: Any, items: Any, values: Any, user_group: Any, item_group: Any, next_place: Any,
-    to_users: Any, to_items: Any, to_values: Any,
+    order: Any, ends: Any, items: Any, source: Any, of_users: int, user_group: Any, item_group: Any,
+    next_place: Any, to: Any,
 ) -> None:  # fmt: skip
-    """Put every rating into its block of (group of the user, group of the item), users in the order given.
+    """Put what belongs to every rating into its block of (group of the user, group of the item), users in the
+    order given.
 
-    order: (n_users,) int64; user u has ends[u]:ends[u + 1] of items, (n,) int32, and values, (n,);
-    user_group:
-    (n_users,), item_group: (n_items,) int32; next_place: (groups, groups) int64, where the blocks begin,
-    moved
-    to where they end; to_users, to_items: (n,) int32, to_values: (n,)."""
+    order: (n_users,) int64; user u has ends[u]:ends[u + 1] of items, (n,) int32; source: (n,), or where
+    of_users is 1 (n_users,), one for all ratings of a user; user_group: (n_users,), item_group: (n_items,)
+    int32; next_place: (groups, groups) int64, where the blocks begin, moved to where they end; to: (n,)."""
     for u in order:
         for n in range(ends[u], ends[u + 1]):
             block = user_group[u], item_group[items[n]]
-            place = next_place[block]
-            to_users[place], to_items[place], to_values[place] = u, items[n], values[n]
+            to[next_place[block]] = source[u if of_users else n]
             next_place[block] += 1
 
 
-def _fill_blocks_cpu(
-    order, ends, items, values, user_group, item_group, next_place, to_users, to_items, to_values
-):
+def _fill_blocks_cpu(order, ends, items, source, of_users, user_group, item_group, next_place, to):
     for m in range(order.size):
         u = order[m]
         row = next_place[user_group[u]]
         for n in range(ends[u], ends[u + 1]):
             g = item_group[items[n]]
-            place = row[g]
-            to_users[place] = u
-            to_items[place] = items[n]
-            to_values[place] = values[n]
-            row[g] = place + 1
+            to[row[g]] = source[u if of_users else n]
+            row[g] += 1
 
 
 def _check_blocks(
-    order: Any, ends: Any, items: Any, values: Any, user_group: Any, item_group: Any, next_place: Any,
-    to_users: Any, to_items: Any, to_values: Any,
+    order: Any, ends: Any, items: Any, source: Any, of_users: int, user_group: Any, item_group: Any,
+    next_place: Any, to: Any,
 ) -> None:  # fmt: skip
     users, groups = ends.shape[0] - 1, next_place.shape[0]
     checks.shaped("fill_blocks", "order", order, (users,), np.int64)
@@ -214,21 +271,18 @@ def _check_blocks(
     checks.shaped("fill_blocks", "user_group", user_group, (users,), np.int32)
     checks.shaped("fill_blocks", "item_group", item_group, (item_group.shape[0],), np.int32)
     checks.shaped("fill_blocks", "next_place", next_place, (groups, groups), np.int64)
-    if values.dtype not in (np.float32, np.float64):
-        raise TypeError(f"fill_blocks: values: expected float32 or float64, got {values.dtype}")
-    checks.shaped("fill_blocks", "values", values, values.shape[:1], values.dtype)
-    for name, a in (("items", items), ("to_users", to_users), ("to_items", to_items)):
-        checks.shaped("fill_blocks", name, a, values.shape, np.int32)
+    checks.shaped("fill_blocks", "items", items, items.shape[:1], np.int32)
+    checks.shaped("fill_blocks", "source", source, (users,) if of_users else items.shape, source.dtype)
+    checks.shaped("fill_blocks", "to", to, items.shape, source.dtype)
     _index("fill_blocks", "user_group", user_group, groups)
     _index("fill_blocks", "item_group", item_group, groups)
-    checks.shaped("fill_blocks", "to_values", to_values, values.shape, values.dtype)
     checks.index("fill_blocks", "order", order, users)
     _index("fill_blocks", "items", items, item_group.shape[0])
 
 
 fill_blocks = kernel(
     "fill_blocks", fill_blocks_reference, cpu=_fill_blocks_cpu, check=_check_blocks,
-    updates="next_place to_users to_items to_values",
+    updates="next_place to",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from dlkit.errors import DataError
 from dlkit.readers.ratings_spec import RatingsSpec
 from dlkit.readers.split import FOLDS, TEST, VALID, Draws, rows_wanted
 
+_AT_ONCE = 1 << 20
 TRAINING, VALIDATION, TESTING = 0, 1, 2
 """Parts."""
 
@@ -16,32 +17,34 @@ TRAINING, VALIDATION, TESTING = 0, 1, 2
 def divide(
     spec: RatingsSpec,
     streams: Draws,
-    by_user: tuple[np.ndarray, np.ndarray],
+    by_user: tuple[np.ndarray, np.ndarray] | None,
     times: np.ndarray,
     alive: np.ndarray,
     name: str,
 ) -> np.ndarray:
     """(n,) uint8: the part of each rating. Raises DataError where a part would be empty.
 
-    by_user: (ends, order) of the ratings sorted by user; times: (n,) or empty; alive: (n,) bool, False for
-    ratings that are left out.
+    by_user: (ends, order) of the ratings sorted by user, where some of each are to be left out; times: (n,)
+    or empty; alive: (n,) bool, False for ratings that are left out.
     """
     parts = np.zeros(len(alive), np.uint8)
     if spec.fold is not None:
-        chosen = _fold(np.flatnonzero(alive).astype(np.int32), spec, streams.get("split", FOLDS), name)
+        chosen = _fold(_numbers(alive), spec, streams.get("split", FOLDS), name)
         parts[chosen] = TESTING
     for what, part, stream in (("test", TESTING, TEST), ("valid", VALIDATION, VALID)):
         wanted = getattr(spec, what)
         if wanted is None or isinstance(wanted, str):
             continue
-        free = alive & (parts == TRAINING)
+        free = parts == TRAINING
+        free &= alive
         rng = streams.get("split", stream)
         if spec.split.startswith("leave"):
+            assert by_user is not None
             chosen = _of_each_user(
                 by_user, free, times if spec.split == "leave_latest" else None, wanted, rng
             )
         else:
-            rows = np.flatnonzero(free).astype(np.int32)
+            rows = _numbers(free)
             count = rows_wanted(wanted, len(rows), what, name)
             if spec.split == "time":
                 chosen = _latest(rows, times, count)
@@ -54,6 +57,16 @@ def divide(
     if not (alive & (parts == TRAINING)).any():
         raise DataError("no training rating is left", where=name)
     return parts
+
+
+def _numbers(mask: np.ndarray) -> np.ndarray:
+    """Where the mask is true, as int32, without as many int64 on the way."""
+    out, at = np.empty(int(np.count_nonzero(mask)), np.int32), 0
+    for start in range(0, len(mask), _AT_ONCE):
+        found = np.flatnonzero(mask[start : start + _AT_ONCE])
+        out[at : at + len(found)] = found + start
+        at += len(found)
+    return out
 
 
 def _fold(rows: np.ndarray, spec: RatingsSpec, rng: np.random.Generator, name: str) -> np.ndarray:

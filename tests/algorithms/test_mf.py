@@ -9,9 +9,10 @@ import pytest
 
 from dlkit.algorithms.mf import ALGORITHM, MFRecipe
 from dlkit.algorithms.mf_blocks import Blocks, groups_for
-from dlkit.algorithms.mf_data import grouped, read_rating_data
+from dlkit.algorithms.mf_data import read_rating_data
 from dlkit.algorithms.mf_model import biased_ridge
 from dlkit.algorithms.mf_ranking import best_k, ranking_figures
+from dlkit.algorithms.mf_rated import LEVELS, Rated, grouped
 from dlkit.algorithms.protocol import Context
 from dlkit.backend import open_backend
 from dlkit.backend.streams import Streams
@@ -164,7 +165,7 @@ def test_blocks_of_a_step_share_no_row(ratings):
     assert sorted(everything) == list(range(400))
     users, items = blocks.user_rows[blocks.users], blocks.item_rows[blocks.items]
     back = sorted(zip(users.tolist(), items.tolist(), blocks.values.tolist(), strict=True))
-    ends, columns, values = data.train
+    ends, columns, values = data.train.ends, data.train.columns, data.train.values
     rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
     assert back == sorted(zip(rows.tolist(), columns.tolist(), values.tolist(), strict=True))
 
@@ -219,7 +220,7 @@ def test_als_loss_is_the_objective(ratings):
     algorithm, rows = trained(recipe)
     p, q = algorithm.model.parameters["p"], algorithm.model.parameters["q"]
     r = np.zeros((30, 20))
-    ends, columns, values = algorithm.seen
+    ends, columns, values = algorithm.seen.ends, algorithm.seen.columns, algorithm.seen.values
     r[np.repeat(np.arange(30), np.diff(ends)), columns] = values
     loss = ((1 + 2.0 * r) * ((r > 0) - p @ q.T) ** 2).sum() + 0.7 * ((p**2).sum() + (q**2).sum())
     assert rows[0]["train_loss"] == pytest.approx(loss / 600, rel=1e-9)
@@ -399,6 +400,35 @@ def test_repeats_may_be_an_error(tmp_path):
     path.write_text("u,a,3\nu,a,4\n", encoding="utf-8")
     with pytest.raises(DataError, match="item a is rated twice by one user"):
         read_rating_data(RatingsSpec(train=str(path), duplicates="error"), Streams(1), "error", None)
+
+
+@pytest.mark.parametrize("different", [1, 7, LEVELS, LEVELS + 1])
+def test_ratings_are_kept_as_they_are(different):
+    """In a byte each where they are few different ones; the same numbers come back."""
+    rng = np.random.default_rng(different)
+    n, values = 600, rng.permutation(np.arange(600) % different).astype(np.float32) / 3 - 5
+    users, items = rng.integers(0, 9, n, np.int32), rng.integers(0, 7, n, np.int32)
+    kept = Rated.of_lists([users, items, values], 10)
+    assert kept.marks.dtype == (np.uint8 if different <= LEVELS else np.float32)
+    plain = grouped(users, items, values, 10)
+    for mine, other in zip((kept.ends, kept.columns, kept.values), plain, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert [a.tolist() for a in kept.of(3)] == [a.tolist() for a in plain.of(3)]
+    assert kept.scale() == (float(values.min()), float(values.max()))
+    assert kept.mean() == pytest.approx(values.mean(dtype=np.float64), abs=1e-12)
+    assert kept.item_counts(8).tolist() == np.bincount(items, minlength=8).tolist()
+    again = Rated.checked(kept.arrays, 10, 7)
+    np.testing.assert_array_equal(again.values, plain.values)
+    broken = (
+        {"columns": kept.columns + 1},
+        {"ends": kept.ends[:-1]},
+        {"marks": kept.marks[:-1]},
+        {"marks": kept.marks.astype(np.float64)},
+        {"levels": np.zeros(1 if different > LEVELS else different - 1, np.float32)},
+    )
+    for wrong in broken:
+        with pytest.raises(DataError, match="do not fit"):
+            Rated.checked(kept.arrays | wrong, 10, 7)
 
 
 def test_grouped_keeps_the_order_within_a_row():

@@ -38,15 +38,16 @@ def test_equals_its_reference(name: str, dtype: str, way: str) -> None:
 
 ON_THE_HOST = {
     "segment_words", "segment_characters", "index_spans", "place_keys", "tally_words", "add_rows",
-    "score_words", "order_by_row", "group_by_row", "mark_repeats", "count_blocks", "fill_blocks",
+    "score_words", "order_by_row", "group_by_row", "scatter_by_row", "mark_latest", "mark_repeats", "count_blocks", "fill_blocks",
     "als_solve", "svdpp_users", "implicit_sums", "policy_sweeps", "value_sweep",
     "lda_sample", "lda_list", "lda_fold_in", "draw_windows", "draw_negatives", "tree_targets", "number_rows",
     "change_weights", "softmax_windows", "correlate", "spread", "weight_gradient", "normalise",
-    "normalise_backward", "pack_panels", "panel_product",
+    "normalise_backward", "pack_panels", "panel_product", "likeliest",
 }  # fmt: skip
 """Texts are cut and counted, ratings sorted on the host; Cholesky ALS and SVD++ refuse a GPU in one
 line; what a policy is worth is computed at the end of an epoch, on the host; lda runs there alone, and
-word2vec draws there; convolutions, normalisation and products have other kernels on a GPU."""
+word2vec draws there; a search chooses its words there; convolutions, normalisation and products have other
+kernels on a GPU."""
 
 
 def test_every_kernel_runs_on_the_gpu_and_has_cases() -> None:

@@ -132,6 +132,21 @@ def _group_by_row(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
     )
 
 
+@cases("scatter_by_row", size=SIZES)
+def _scatter_by_row(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
+    n, users, items, _ = size
+    u, i = pairs(rng, n, users, items)
+    return u, i, np.empty(users + 1, np.int64), np.empty(n, np.int32)
+
+
+@cases("mark_latest", size=SIZES)
+def _mark_latest(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
+    n, users, items, _ = size
+    ends, columns = by_row(rng, n, users, items)
+    order = np.arange(n, dtype=np.int32)
+    return ends, order, columns, np.empty(items, np.int32), np.empty(n, bool)
+
+
 @cases("mark_repeats", size=SIZES)
 def _mark_repeats(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
     n, users, items, _ = size
@@ -147,13 +162,13 @@ def _count_blocks(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
     return *by_row(rng, n, users, items), *groups, np.empty((2, 2), np.int64)
 
 
-@cases("fill_blocks", size=SIZES)
-def _fill_blocks(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
+@cases("fill_blocks", size=SIZES, of_users=(0, 1))
+def _fill_blocks(rng: Rng, real: type, size: tuple[int, ...], of_users: int) -> Args:
     n, users, items, _ = size
     ends, columns = by_row(rng, n, users, items)
     of_user, of_item = rng.integers(0, 2, users, np.int32), rng.integers(0, 2, items, np.int32)
     owner = of_user[np.repeat(np.arange(users), np.diff(ends))]
     counts = np.bincount(2 * owner + of_item[columns], minlength=4)
     begin = (np.cumsum(counts) - counts).reshape(2, 2)
-    out = np.empty(n, np.int32), np.empty(n, np.int32), unwritten(real, n)
-    return rng.permutation(users), ends, columns, normal(rng, real, n), of_user, of_item, begin, *out
+    source, out = normal(rng, real, users if of_users else n), unwritten(real, n)
+    return rng.permutation(users), ends, columns, source, of_users, of_user, of_item, begin, out

@@ -273,8 +273,8 @@ class ProductTeam(Team):
         hands = self._hands
         m, n = out.shape
         by_rows, band = bands(m, n, a.shape[1], hands.shards)
-        if not band:
-            return np.matmul(a, b, out=out)
+        if not band:  # an outer product is no work for the library, which would pack both factors
+            return np.multiply(a, b, out=out) if a.shape[1] == 1 else np.matmul(a, b, out=out)
         hands._hire()
         if hands._at_hand and hands.lanes.product(a, b, out, by_rows, band):
             return out

@@ -4,6 +4,7 @@ from typing import Any
 
 from dlkit.autograd import Array, Op, OpContext, Tape, Variable
 from dlkit.kernels.activation import IDENTITY, PRELU
+from dlkit.kernels.batch_norm import column_sums
 from dlkit.kernels.dense import activation_gradient, bias_activation
 from dlkit.ops.activations import prelu
 
@@ -28,7 +29,7 @@ class Dense(Op):
         db = ctx.grad_out(2)
         if kind == IDENTITY:
             dz = dy
-            dz.sum(axis=0, out=db)
+            ctx.run(column_sums, dz, db)
         else:
             dz = ctx.empty(y.shape, y.dtype)
             ctx.run(activation_gradient, y, dy, slope, kind, dz, db)

@@ -1,5 +1,6 @@
 """The commands that the fault tests run. A new command joins with one line in CASES."""
 
+import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DLKIT = ("-m", "dlkit")
 SLOW_COUNTING = (str(ROOT / "tests" / "faults" / "slow_counting.py"),)
+ASKING = """
+import json, sys
+from dlkit.cli import main
+sys.exit(next(filter(None, map(main, json.loads(sys.argv[1]))), 0))
+"""
 TOY = (str(ROOT / "tests" / "training" / "toy.py"),)
 
 
@@ -27,7 +33,14 @@ class Case:
         )
 
     def command(self, directory: Path, *flags: str) -> list[str]:
-        return [sys.executable, *self.program, *self.arguments, "-o", str(directory), *flags]
+        # One thread: tests run side by side, and the bits are those of any number of threads.
+        threads = [] if self.program == TOY or "--threads" in self.arguments else ["--threads", "1"]
+        return [sys.executable, *self.program, *self.arguments, *threads, "-o", str(directory), *flags]
+
+    def asking(self, directory: Path) -> list[str]:
+        """A process that asks everything in turn and stops at the first that fails."""
+        lines = [[verb, str(directory), *rest] for verb, *rest in self.asks]
+        return [sys.executable, "-c", ASKING, json.dumps(lines)]
 
 
 CASES = [
@@ -35,7 +48,7 @@ CASES = [
     Case(["toy-regression", "epochs=6", "sleep=0.002", "folds=2"], TOY),
     Case(["toy-counting", "chunks=150", "sleep=0.002"], TOY),
     Case(
-        ["train-mlp", "data/digits.csv", "--epochs", "3", "--valid", "0.1"],
+        ["train-mlp", "data/digits.csv", "--epochs", "3", "--valid", "0.1", "--threads", "2"],
         asks=[["inspect"], ["predict", "data/digits.csv"]],
     ),
     Case(
@@ -51,11 +64,11 @@ CASES = [
         asks=[["inspect"], ["evaluate", "-n", "200"]],
     ),
     Case(
-        ["seq2seq", "recipes/seq2seq-reverse.yaml", "--epochs", "3", "--valid", "50", "--test", "50"],
+        ["seq2seq", "recipes/seq2seq-reverse.yaml", "--epochs", "2", "--units", "16", "--batch", "200"],
         asks=[["inspect"], ["predict", "data/golf.csv"], ["evaluate"]],
     ),
     Case(
-        ["rnn", "data/alice.txt", "--valid", "0.1", "--test", "0.1", "--epochs", "8", "--units", "64"],
+        ["rnn", "data/alice.txt", "--valid", "0.1", "--test", "0.1", "--epochs", "8", "--units", "24"],
         asks=[["inspect"], ["predict", "data/golf.csv"], ["evaluate"], ["sample", "--length", "20"]],
     ),
     Case(

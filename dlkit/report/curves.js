@@ -85,7 +85,7 @@
     for (const value of ticks(xspan, false, 6, x === "seconds" ? 0 : 1)) {
       const at = px(value);
       make("line", { class: "grid", x1: at, x2: at, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4 }, group);
-      make("text", { x: at, y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, group, short(value));
+      make("text", { x: at, y: HEIGHT - BOTTOM + 16, "text-anchor": at > WIDTH - RIGHT - 16 ? "end" : "middle" }, group, short(value));
     }
     make("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, group, x);
   };
@@ -230,7 +230,7 @@
     panel.toggle = make("input", { type: "checkbox" }, label);
     label.append(" log scale");
     panel.toggle.addEventListener("change", () => { panel.log = panel.toggle.checked; draw(panel); });
-    const lines = Math.ceil(Math.min(panel.curves.length, 8) / (runs.length > 1 ? 1 : 2));
+    const lines = Math.ceil(Math.min(panel.curves.length, 8) / 2);
     panel.out = make("p", { class: "readout", "aria-live": "polite", style: `min-height: ${1.6 * Math.min(lines, 4)}em` }, figure);
     listen(panel);
     panels.push(panel);

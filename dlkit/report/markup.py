@@ -45,12 +45,22 @@ def table(
     """
     top = element("tr", *(element("th", cell, scope="col") for cell in head))
     body = [
-        element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in rest))
+        element(
+            "tr",
+            element("th", first, scope="row"),
+            *(element("td", cell, class_=_long(cell)) for cell in rest),
+        )
         for first, *rest in rows
     ]
     about = element("caption", caption, class_="unseen" if unseen else None)
     made = element("table", about, element("thead", top), element("tbody", *body))
     return element("div", made, class_="wide", tabindex=0, role="region", aria_label=caption)
+
+
+def _long(cell: object) -> str | None:
+    """Class of a cell whose words are too long for a line: a sum, a path."""
+    words = () if isinstance(cell, Html) else str(cell).split()
+    return "long" if max(map(len, words), default=0) > 40 else None
 
 
 def shaded_table(

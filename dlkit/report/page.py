@@ -1,6 +1,7 @@
 """The page about one run or several: its sections, in the order in which one reads them."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from statistics import median
 from typing import Any
 
@@ -15,6 +16,8 @@ VALUES = {False: 90_000, True: 300_000}
 """Numbers of all curves together, for one run and for several."""
 TABLE_ROWS = 200
 """Rows of the table of one run's figures; several runs share ten times as many, 10 each at least."""
+SIDE_BY_SIDE = 6
+"""Runs up to which each has a column of the summary."""
 X = ("epoch", "step", "seconds")
 SPLITS = ("valid", "test", "train")
 UNDRAWN = {*X, "lr", "examples_per_second", "peak_memory_bytes"}
@@ -73,13 +76,18 @@ def _summary(runs: Sequence[Run]) -> Iterator[Html]:
         rows = [("command", run.command), ("state", run.state)]
         yield table("Figures at the end", ("figure", "value"), rows + _figures(run.summary))
         return
-    names = list(dict.fromkeys(name for run in runs if not run.members for name in run.summary))
+    single = [run for run in runs if not run.members]
+    names = list(dict.fromkeys(name for run in single for name in run.summary))
     each = [
         [run.name, run.command, run.state, *(number(run.summary.get(name)) for name in names)]
-        for run in runs
-        if not run.members
+        for run in single
     ]
-    yield table("Figures at the end, a run a row", ("run", "command", "state", *names), each)
+    head = ["run", "command", "state", *names]
+    if len(single) <= SIDE_BY_SIDE:
+        first, *rest = zip(head, *each, strict=True)
+        yield table("Figures at the end, a run a column", ["figure", *first[1:]], rest)
+    else:
+        yield table("Figures at the end, a run a row", head, each)
     for run in runs:
         if run.members and run.summary:
             inside = table(f"{run.name}: figures of the family", ("figure", "value"), _figures(run.summary))
@@ -92,23 +100,31 @@ def _figures(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _warnings(runs: Sequence[Run]) -> Html | None:
-    lines = [
-        element("li", f"{run.name}: {warning}" if len(runs) > 1 else warning)
-        for run in runs
-        for warning in run.warnings()
-    ]
-    return element("ul", *lines, class_="warnings") if lines else None
+    about: dict[str, list[str]] = {}
+    for run in runs:
+        for warning in run.warnings():
+            about.setdefault(warning, []).append(run.name)
+    lines = [f"{_some(names)}: {warning}" if len(runs) > 1 else warning for warning, names in about.items()]
+    return element("ul", *(element("li", line) for line in lines), class_="warnings") if lines else None
+
+
+def _some(names: Sequence[str]) -> str:
+    """One to three names, or how many there are."""
+    first = ", ".join(names[:3])
+    return first if len(names) <= 3 else f"{len(names)} runs ({first}, …)"
 
 
 def _differences(runs: Sequence[Run]) -> Iterator[Html]:
     single = [run for run in runs if not run.members]
-    names = ("key", *(run.name for run in single))
+    names = ("run" if len(single) > SIDE_BY_SIDE else "key", *(run.name for run in single))
     recipes = differences([run.recipe for run in single])
     with_what = differences([_versions(run) for run in single])
     for what, found in (("recipe", recipes), ("environment", with_what)):
         if found:
-            rows = [(key, *values) for key, values in found.items()]
-            yield table(f"Keys of the {what} that are not the same in all runs", names, rows)
+            rows = [names, *((key, *values) for key, values in found.items())]
+            if len(single) > SIDE_BY_SIDE:
+                rows = list(zip(*rows, strict=True))  # a run a row
+            yield table(f"Keys of the {what} that are not the same in all runs", rows[0], rows[1:])
         else:
             yield element("p", f"The {what} is the same in all runs.")
 
@@ -116,9 +132,13 @@ def _differences(runs: Sequence[Run]) -> Iterator[Html]:
 def _versions(run: Run) -> dict[str, Any]:
     apart = {*PROVENANCE_APART, "started", "finished", "command_line", "directory", "resumed"}
     about = {key: value for key, value in run.environment.items() if key not in apart}
-    inputs = run.environment.get("inputs", [])
-    sums = {f"input {one.get('path')}": one.get("sha256") for one in inputs if isinstance(one, dict)}
-    return about | sums
+    inputs = [one for one in run.environment.get("inputs", []) if isinstance(one, dict)]
+    names = [PurePath(str(one.get("path"))).name for one in inputs]  # wherever it lay
+    named = zip(names, inputs, strict=True)
+    return about | {
+        f"input {name if names.count(name) == 1 else one.get('path')}": one.get("sha256")
+        for name, one in named
+    }
 
 
 def _columns(runs: Sequence[Run]) -> list[str]:

@@ -96,7 +96,7 @@ runs/%/summary.json: recipes/%.yaml | .venv/.installed-report
 # -- side by side with peers -------------------------------------------------------------------------
 BENCH = $(RUN) benchmarks --rounds $(ROUNDS) --threads $(THREADS) --peer-python $(PEER_PYTHON)
 
-bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-cost-cnn bench-bayes-nb bench-gan bench-vae bench-seq2seq bench-rnn bench-cost-rnn bench-startup bench-cost bench-apriori bench-mf bench-cost-mf bench-bayes-nb-memory bench-lda bench-bandit bench-qlearn bench-word2vec  ## every row of benchmarks/RESULTS.md (quiet machine, please)
+bench: .bench-venv/.installed-peers bench-train-mlp bench-train-cnn bench-vae bench-gan bench-rnn bench-seq2seq bench-word2vec bench-lda bench-mf bench-bayes-nb bench-apriori bench-qlearn bench-bandit bench-startup bench-split bench-cost bench-cost-cnn bench-cost-rnn bench-cost-mf bench-bayes-nb-memory  ## every row of benchmarks/RESULTS.md, about an hour on a quiet machine
 
 bench-train-mlp: .venv/.installed-bench $(call peer,torch)  ## one MLP step and a whole run against PyTorch
 	$(BENCH) train-mlp train-mlp-cli

@@ -14,7 +14,10 @@ import numpy as np
 from dlkit.algorithms.seq2seq_network import Source, Translator
 from dlkit.autograd import Tape, Variable
 from dlkit.backend import Backend
+from dlkit.backend.threads import Team
+from dlkit.kernels.likeliest import likeliest
 from dlkit.nn.recurrent import State
+from dlkit.ops.products import ConstantFactors, call
 from dlkit.readers.sentences import BEGIN, END
 
 THIN = 0.875
@@ -47,11 +50,18 @@ def penalty(words: int, alpha: float) -> float:
 class Search:
     """Looks for translations; one batch after the other, on tapes of its own."""
 
-    def __init__(self, network: Translator, backend: Backend, product: Any = None) -> None:
+    def __init__(self, network: Translator, backend: Backend, team: Team) -> None:
         self.network, self.backend = network, backend
-        self._encoder = Tape(backend, product=product)
-        # Two tapes in turn: the states of one step are what the next one begins with.
-        self._steps = [Tape(backend, product=product) for _ in range(2)]
+        self._product = ConstantFactors(backend, team)
+        self._share = team.share or call
+        # Two tapes of steps in turn: the states of one step are what the next one begins with.
+        self._encoder, *self._steps = (
+            Tape(backend, product=self._product, share=team.share, parts=team.parts) for _ in range(3)
+        )
+
+    def begin(self) -> None:
+        """To be called where the parameters may have changed."""
+        self._product.clear()
 
     # -- greedy -----------------------------------------------------------------------------------
     def greedy(
@@ -105,12 +115,12 @@ class Search:
         before = np.full(len(lengths) * beam, BEGIN)
         for t in range(longest_answer(int(lengths.max(initial=0)))):
             z, states, weights = self._step(t, source, before, states)
-            log_p = self._log_softmax(z)
+            log_p, words = self._likeliest(z, 2 * beam)
             chosen = []
             for k, tree in enumerate(alive):
                 mine = slice(k * beam, (k + 1) * beam)
                 look = None if weights is None else weights[mine]
-                chosen.append(k * beam + tree.grow(log_p[mine], look))
+                chosen.append(k * beam + tree.grow(log_p[mine], words[mine], look))
             before = np.concatenate([tree.words[-1] for tree in alive])
             going = [k for k, tree in enumerate(alive) if not tree.done]
             if not going:
@@ -160,11 +170,13 @@ class Search:
         own = xp.take_along_axis(z, words[:, None], axis=1)[:, 0]
         return np.asarray(self.backend.to_host(own - top - xp.log(total)), np.float64)
 
-    def _log_softmax(self, z: Any) -> np.ndarray:
-        """(B, V) log p on the host."""
-        z = np.asarray(self.backend.to_host(z), np.float64)
-        top = z.max(1, keepdims=True)
-        return z - top - np.log(np.exp(z - top).sum(1, keepdims=True))
+    def _likeliest(self, z: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """(B, count) log p and words, the likeliest first, on the host."""
+        z = np.ascontiguousarray(self.backend.to_host(z))
+        shape = (len(z), min(count, z.shape[1]))
+        log_p, words = np.empty(shape), np.empty(shape, np.int64)
+        self._share(likeliest, z, log_p, words)
+        return log_p, words
 
 
 class _Tree:
@@ -181,14 +193,14 @@ class _Tree:
         self.ended: list[Hypothesis] = []
         self.done = False
 
-    def grow(self, log_p: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-        """One word more. log_p: (beam, V) of the next word; returns the beam that each new beam continues."""
-        beam, words = self.beam, log_p.shape[1]
+    def grow(self, log_p: np.ndarray, words: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        """One word more. log_p, words: (beam, 2 beam, or all) the likeliest next words of each beam; returns
+        the beam that each new beam continues."""
+        beam = self.beam
         total = (self.log_p[:, None] + log_p).ravel()
-        most = min(2 * beam, total.size)
-        candidates = np.argpartition(-total, most - 1)[:most]
-        candidates = candidates[np.lexsort((candidates, -total[candidates]))]
-        parents, chosen = candidates // words, candidates % words
+        at = np.arange(total.size) // words.shape[1]
+        candidates = np.lexsort((words.ravel(), at, -total))[: 2 * beam]
+        parents, chosen = at[candidates], words.ravel()[candidates]
         if weights is not None:
             self.weights.append(weights)
         for parent, word, value in zip(parents[:beam], chosen[:beam], total[candidates[:beam]], strict=True):

@@ -18,9 +18,9 @@ from dlkit.kernels import checks
 from dlkit.kernels.compile import elsewhere
 from dlkit.kernels.registry import kernel
 
-DEEP = 256
-"""Inner indices at a time: this part of a panel stays in the first cache."""
-HIGH = 560
+DEEP = 512
+"""Inner indices at a time: this part of a panel stays in the first two caches."""
+HIGH = 280
 """Rows at a time: their part of the other factor stays in the second cache."""
 SLACK = 1024
 """Numbers behind the packed rows: what a whole vector writes too much, and a tile at the edge."""

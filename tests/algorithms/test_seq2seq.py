@@ -107,7 +107,7 @@ def test_a_decoder_that_is_fed_its_own_words(spec: dict[str, Any]) -> None:
     true = np.ones((5, 3), bool)
     assert (fed(batch, true) == batch.before).all()
     said = fed(batch, ~true)
-    found = Search(made, BACKEND).greedy(SOURCE, LENGTHS)
+    found = Search(made, BACKEND, Team(1, 1)).greedy(SOURCE, LENGTHS)
     for k, (one, length) in enumerate(zip(found, (4, 1, 2), strict=True)):
         wanted = [BEGIN, *one.ids, END][: length + 1]
         assert said[: len(wanted), k].tolist() == wanted
@@ -166,7 +166,7 @@ def test_a_wide_beam_finds_the_best_of_all(
     made = network(spec)
     words = range(END + 1, WORDS)
     every = [list(ids) for n in range(4) for ids in itertools.product(words, repeat=n)]
-    for row, best in enumerate(Search(made, BACKEND).beams(SOURCE, LENGTHS, 40, alpha=alpha)):
+    for row, best in enumerate(Search(made, BACKEND, Team(1, 1)).beams(SOURCE, LENGTHS, 40, alpha=alpha)):
         scores = {tuple(ids): log_p_by_steps(made, ids, row) / penalty(len(ids) + 1, alpha) for ids in every}
         wanted = sorted(scores, key=lambda ids: -scores[ids])
         complete = [h for h in best if tuple(h.ids) in scores]
@@ -178,7 +178,7 @@ def test_a_wide_beam_finds_the_best_of_all(
 @by_spec
 def test_greedy_is_a_beam_of_one_and_a_sentence_does_not_depend_on_its_batch(spec: dict[str, Any]) -> None:
     made = network(spec)
-    search = Search(made, BACKEND)
+    search = Search(made, BACKEND, Team(1, 1))
     together = search.greedy(SOURCE, LENGTHS)
     for row, one in enumerate(together):
         n = LENGTHS[row : row + 1]

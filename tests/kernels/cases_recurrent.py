@@ -124,3 +124,12 @@ def _panel_product(rng: Rng, real: type, size: tuple[int, int, int], turned: int
     work = unwritten(real, 3, work_numbers(m, k))
     c = normal(rng, real, m, n) if added else unwritten(real, m, n)
     return panels, place, flat, down, across, added, work, c
+
+
+@cases("likeliest", size=((0, 5), (1, 1), (3, 64), (4, 300)), count=(1, 10))
+def _likeliest(rng: Rng, real: type, size: tuple[int, int], count: int) -> Args:
+    n, k = size
+    c = min(count, k)
+    z = np.round(normal(rng, real, n, k), 1)  # some are equal
+    z[:, :1] = -np.inf if k > 1 else 0
+    return z, unwritten(np.float64, n, c), np.zeros((n, c), np.int64)

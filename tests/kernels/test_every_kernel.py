@@ -18,7 +18,7 @@ ALL = [case for name in sorted(CASES) for case in CASES[name]]
 LARGEST = [CASES[name][-1] for name in sorted(CASES)]
 DIFFERENTIATED = {"dx", "dz", "da", "db", "dgamma", "dbeta", "dw", "dh"}
 """Arguments that are gradients of something: a kernel that writes one needs a gradient check."""
-IN_FLOAT64 = {"squared_norm", "als_solve", "mf_sgd", "nmf_rows", "svdpp_users", "embed_windows"}
+IN_FLOAT64 = {"squared_norm", "als_solve", "mf_sgd", "nmf_rows", "svdpp_users", "embed_windows", "likeliest"}
 """Kernels meant to compute in float64 whatever they are given: sums of errors, a Cholesky factor."""
 SCATTERS = {"fill_blocks", "td_episodes", "change_weights"}
 """Kernels that put each number at a place of its own: there is nothing to vectorise."""

@@ -56,6 +56,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--translate", action="store_true", help="greedy translation, not training")
+    made.add_argument("--beam", type=int, default=1, help="beams of dlkit's translation")
     for name, value in vars(Sizes()).items():
         made.add_argument(f"--{name}", type=int, default=value)
     return made

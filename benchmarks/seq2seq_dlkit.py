@@ -54,7 +54,7 @@ def main() -> None:
         options = RunOptions(directory=Path(folder), threads=asked.threads)
         prepared = prepare(Seq2Seq, recipe, options, Display(quiet=True))
     algorithm: Any = prepared.algorithm
-    took = translating(algorithm, sizes) if asked.translate else training(algorithm)
+    took = translating(algorithm, sizes, asked.beam) if asked.translate else training(algorithm)
     used = algorithm.context.team.hands.shards
     prepared.close()
     say(**took, threads=asked.threads, shards=used, versions={"python": platform.python_version()})
@@ -66,8 +66,8 @@ def training(algorithm: Any) -> dict[str, Any]:
     return step_seconds(lambda: next(step))
 
 
-def translating(algorithm: Any, sizes: Sizes) -> dict[str, Any]:
-    """Greedy translations of a file, as `dlkit predict` makes them; each ends where it is as long as its
+def translating(algorithm: Any, sizes: Sizes, beam: int) -> dict[str, Any]:
+    """Translations of a file, as `dlkit predict` makes them; each ends where it is as long as its
     source, on either side."""
     algorithm.network.output_bias.data[END] = -1e9
     rng, lengths = np.random.default_rng(2), sizes.sentences()
@@ -76,7 +76,7 @@ def translating(algorithm: Any, sizes: Sizes) -> dict[str, Any]:
     words = [algorithm.source.words(sentences[k].tolist()) for k in range(len(lengths))]
 
     def translate() -> None:
-        algorithm.translations(sentences, words, beam=1, alpha=1.0)
+        algorithm.translations(sentences, words, beam=beam, alpha=1.0)
 
     own = mock.patch.object(seq2seq_search, "longest_answer", lambda n: n)
     with own, mock.patch.object(seq2seq_asked, "JUDGED_PAIRS", sizes.pairs):

@@ -49,7 +49,7 @@ def main() -> None:
         algorithm, seconds = timed(source, int(factors), team)
     read, build, *epochs = seconds
     say(
-        ratings=len(algorithm.data.train.values),
+        ratings=len(algorithm.data.train),
         read=read,
         build=build,
         epoch=float(np.median(epochs)),

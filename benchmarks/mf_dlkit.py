@@ -38,7 +38,7 @@ def main() -> None:
             pass
     seconds = time.perf_counter() - start
     figures = algorithm.test()
-    ratings = len(algorithm.data.train.values)
+    ratings = len(algorithm.data.train)
     say(
         train_seconds=seconds,
         read_seconds=read,

@@ -42,31 +42,36 @@ class Blocks:
     number.
     """
 
-    def __init__(self, train: Rated, items: int, groups: int, streams: Streams, backend: Backend) -> None:
+    def __init__(self, train: Rated, items: int, groups: int, streams: Streams) -> None:
+        """The order of the blocks and in them; the ratings come with `fill`."""
         self.groups = groups
         self.streams = streams
-        users = len(train.ends) - 1
-        order = streams.get("blocks").permutation(users)
-        user_group = _dealt(train.counts, groups)
-        item_group = _dealt(train.item_counts(items), groups)
+        self._order = streams.get("blocks").permutation(len(train.ends) - 1)
+        self._group_of = _dealt(train.counts, groups), _dealt(train.item_counts(items), groups)
         counts = np.empty((groups, groups), np.int64)
-        count_blocks(train.ends, train.columns, user_group, item_group, counts)
+        count_blocks(train.ends, train.columns, *self._group_of, counts)
         last = np.cumsum(counts.reshape(-1)).reshape(groups, groups)
         self.first, self.last = last - counts, last
+        orders = self._order, np.arange(items)
+        (self.user_rows, self.user_ends), (self.item_rows, self.item_ends) = (
+            _side_by_side(group, groups, order) for group, order in zip(self._group_of, orders, strict=True)
+        )
 
-        def in_blocks(source: np.ndarray, of_users: int = 0) -> np.ndarray:
-            """One column at a time, so that the values are not held twice beside the others."""
-            made, begin = np.empty(len(train), source.dtype), self.first.copy()
-            fill_blocks(
-                order, train.ends, train.columns, source, of_users, user_group, item_group, begin, made
-            )
-            return made
+    def fill(self, train: Rated, backend: Backend) -> None:
+        """Put the ratings into their blocks, column by column: the values are not held twice beside the
+        others."""
+        values = self._in_blocks(train, train.values.astype(backend.dtype, copy=False))
+        users = self._in_blocks(train, _places(self.user_rows), of_users=1)
+        items, place = self._in_blocks(train, train.columns), _places(self.item_rows)
+        for start in range(0, len(items), AT_ONCE):  # an index of all of them would be copied to 8 bytes each
+            part = slice(start, start + AT_ONCE)
+            items[part] = place[items[part]]
+        self.users, self.items, self.values = (backend.asarray(column) for column in (users, items, values))
 
-        values = in_blocks(train.values.astype(backend.dtype, copy=False))
-        columns = in_blocks(np.arange(users, dtype=np.int32), 1), in_blocks(train.columns)
-        self.user_rows, self.user_ends = _side_by_side(user_group, groups, order, columns[0])
-        self.item_rows, self.item_ends = _side_by_side(item_group, groups, np.arange(items), columns[1])
-        self.users, self.items, self.values = (backend.asarray(column) for column in (*columns, values))
+    def _in_blocks(self, train: Rated, source: np.ndarray, of_users: int = 0) -> np.ndarray:
+        made, begin = np.empty(len(train), source.dtype), self.first.copy()
+        fill_blocks(self._order, train.ends, train.columns, source, of_users, *self._group_of, begin, made)
+        return made
 
     def step(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Step `number` (from 1) of an epoch: first and last rating, and item group, for each group of
@@ -77,18 +82,18 @@ class Blocks:
         return self.first[rows, columns], self.last[rows, columns], columns
 
 
-def _side_by_side(
-    group: np.ndarray, groups: int, order: np.ndarray, column: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _side_by_side(group: np.ndarray, groups: int, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows by group, in each as in `order`: (number of the row at each place, where each group begins and the
-    last one ends). `column`, numbers of rows, gets their places."""
+    last one ends)."""
     rows = order[np.argsort(group[order], kind="stable")]
+    return rows, np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
+
+
+def _places(rows: np.ndarray) -> np.ndarray:
+    """(n,) int32: the place of each row."""
     place = np.empty(len(rows), np.int32)
     place[rows] = np.arange(len(rows))
-    for start in range(0, len(column), AT_ONCE):  # an index of all ratings would be copied to 8 bytes each
-        part = slice(start, start + AT_ONCE)
-        column[part] = place[column[part]]
-    return rows, np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
+    return place
 
 
 def _dealt(counts: np.ndarray, groups: int) -> np.ndarray:

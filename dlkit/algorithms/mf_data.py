@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlkit.algorithms.mf_rated import Rated
+from dlkit.backend.memory import give_back_memory
 from dlkit.errors import DataError
 from dlkit.kernels.mf_layout import mark_latest, mark_repeats, order_by_row
 from dlkit.readers import ratings_split
@@ -115,6 +116,7 @@ class _Reading:
             titles = read_titles(found.path, spec.titles, self.items)
             self.files.append(found.path)
         train, held_out = self._divided(columns)
+        give_back_memory()
         low, high = spec.scale or train.scale()
         return RatingData(
             self.users, self.items, train,

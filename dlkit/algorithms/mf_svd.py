@@ -90,7 +90,7 @@ class SVD(DescentModel):
         self.mu = data.mean if self.spec.biases else 0.0
         backend, found = self.context.backend, self.parameters
         ratings = len(data.train)
-        blocks = Blocks(data.train, self.items, self.groups(ratings), self.context.streams, backend)
+        blocks = Blocks(data.train, self.items, self.groups(ratings), self.context.streams)
         self._row: dict[str, Any] = {}
         self._place: dict[str, Any] = {}
         for names, rows in ((("p", "bu"), blocks.user_rows), (("q", "bi"), blocks.item_rows)):
@@ -99,6 +99,8 @@ class SVD(DescentModel):
             self._place |= dict.fromkeys(names, place)
         self.blocks = blocks
         self.parameters = found
+        del found
+        blocks.fill(data.train, backend)
         self.loss = backend.zeros((self.steps, self.steps, 2), np.float64)
         self.ratings = len(data.train)
         self._biases = None if self.spec.biases else (backend.zeros(self.users), backend.zeros(self.items))

@@ -150,7 +150,8 @@ def test_a_stop_between_steps_is_not_seen(ratings, name, dtype):
 
 def test_blocks_of_a_step_share_no_row(ratings):
     data = read_rating_data(RatingsSpec(train=str(ratings)), Streams(1), "error", None)
-    blocks = Blocks(data.train, len(data.items), 4, Streams(1), open_backend())
+    blocks = Blocks(data.train, len(data.items), 4, Streams(1))
+    blocks.fill(data.train, open_backend())
     everything = []
     for number in range(1, 5):
         first, last, _ = blocks.step(1, number)

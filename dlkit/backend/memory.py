@@ -1,6 +1,5 @@
 """Memory: what was used, and running out of it told in one line."""
 
-import ctypes
 import re
 import sys
 from contextlib import suppress
@@ -43,8 +42,10 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def give_back_memory() -> None:
-    """Give the system what is free: the C library (glibc) keeps tens of MiB of what large arrays have left."""
-    with suppress(OSError, AttributeError):
+    """Give the system what is free: the C library (glibc) keeps tens of MiB of what large arrays left."""
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -140,7 +140,9 @@ class _Reading:
                 column.append(part)
         if not found.is_stdin:
             self.files.append(found.path)
-        return [column.whole() for column in columns]
+        whole = [column.whole() for column in columns]
+        give_back_memory()
+        return whole
 
     def _pieces(self, found: Found, need_time: bool) -> Iterator[Piece]:
         spec = self.spec

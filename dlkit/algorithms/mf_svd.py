@@ -31,6 +31,7 @@ from dlkit.algorithms.mf_model import (
     ridge,
 )
 from dlkit.algorithms.mf_rated import Rated
+from dlkit.backend.memory import give_back_memory
 from dlkit.kernels.mf_sgd import mf_sgd
 from dlkit.recipe.schema import Spec
 
@@ -100,6 +101,7 @@ class SVD(DescentModel):
         self.blocks = blocks
         self.parameters = found
         del found
+        give_back_memory()
         blocks.fill(data.train, backend)
         self.loss = backend.zeros((self.steps, self.steps, 2), np.float64)
         self.ratings = len(data.train)

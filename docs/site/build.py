@@ -125,6 +125,7 @@ def _write(out: Path, pages: Mapping[str, Page], places: Places) -> None:
     for source, page in pages.items():
         places_on_it = [(name, text) for level, name, text in page.headings if level == 2 and text]
         filled = template.substitute(
+            language="ja" if source.endswith(".ja.md") else "en",
             title=html.escape(page.title),
             about=html.escape(page.first[:300]),
             root=places.relative(source, INDEX).removesuffix("index.html"),

@@ -10,6 +10,8 @@ from dlkit.pictures.figures import figure
 FORMATS = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}}
 """What each format would write about the day and the program, and is kept from writing."""
 DASHES = ("-", "--", ":")
+ROWS = 20
+"""Names in a column of the legend."""
 SPLITS = ("valid", "train", "test")
 """What DASHES mean, where columns of several splits share a panel."""
 
@@ -53,7 +55,7 @@ def draw(
             axes.set(xlabel=x_label, ylabel=panel.label)
             axes.grid(alpha=0.25)
             for axis in log:
-                getattr(axes, f"set_{axis}scale")("log")
+                _logarithmic(axes, axis)
         _legend(drawn, colours, dashes)
         out = io.BytesIO()
         with warnings.catch_warnings():  # what no font shows was told in words (missing_font)
@@ -62,13 +64,28 @@ def draw(
     return out.getvalue()
 
 
+def _logarithmic(axes: Any, axis: str) -> None:
+    """A logarithmic axis; one of less than a decade has plain numbers on it, not powers."""
+    getattr(axes, f"set_{axis}scale")("log")
+    low, high = getattr(axes, f"get_{axis}lim")()
+    if high < 10 * low:
+        scale = getattr(axes, f"{axis}axis")
+        scale.set_major_formatter(_plain)
+        scale.set_minor_formatter(_plain)
+
+
+def _plain(value: float, _: int) -> str:
+    return f"{value:g}"
+
+
 def _legend(drawn: Any, colours: Sequence[str], dashes: Mapping[str, int]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=f"C{k % 10}", label=name) for k, name in enumerate(colours)]
     lines += [Line2D([], [], color="0.3", ls=DASHES[k], label=name) for name, k in dashes.items()]
     if lines:
-        drawn.legend(handles=lines, loc="outside right upper", fontsize="small")
+        size = "small" if len(lines) <= ROWS else "xx-small"
+        drawn.legend(handles=lines, loc="outside right upper", ncols=-(-len(lines) // ROWS), fontsize=size)
 
 
 def split_of(column: str) -> str:

@@ -53,6 +53,9 @@ def command(
     names = list(ys) or _worth_drawing(members, x)
     for name in (x, *names):
         _refuse_unknown(name, members)
+    members = _with_one_of(names, x, members)
+    for name in [x] * ("x" in (log or "")) + names * ("y" in (log or "")):
+        _tell_unpositive(name, members)
     panels, dashes = panels_of(members, x, names)
     if note := figures.missing_font("".join(members)):
         click.echo(note, err=True)
@@ -117,6 +120,28 @@ def _refuse_unknown(name: str, members: dict[str, Rows]) -> None:
         near = closest(name, columns)
         hint = f"did you mean {near}?" if near else f"there are {', '.join(columns)}"
         raise UsageError(f"no run has a column {name}", hint=hint)
+
+
+def _with_one_of(names: list[str], x: str, members: dict[str, Rows]) -> dict[str, Rows]:
+    """The runs that have something to draw."""
+    kept = {
+        run: rows
+        for run, rows in members.items()
+        if any(x in row and name in row for row in rows for name in names)
+    }
+    if left := len(members) - len(kept):
+        click.echo(f"{left} of {len(members)} runs have none of these columns: left out", err=True)
+    return kept
+
+
+def _tell_unpositive(name: str, members: dict[str, Rows]) -> None:
+    """A logarithmic axis shows positive numbers. Raises UserError where there are none."""
+    values = [row[name] for rows in members.values() for row in rows if name in row]
+    left = sum(not 0 < value < float("inf") for value in values)
+    if left == len(values):
+        raise UserError(f"no value of {name} is positive: a logarithmic axis shows none of them")
+    if left:
+        click.echo(f"{name}: {left:,} of {len(values):,} values are not positive: left out", err=True)
 
 
 def panels_of(members: dict[str, Rows], x: str, names: list[str]) -> tuple[list[Any], dict[str, int]]:

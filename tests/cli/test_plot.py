@@ -83,6 +83,19 @@ def test_mistakes(
     assert line in error_line(call("plot", *arguments), code)
 
 
+def test_a_logarithmic_axis_tells_what_it_leaves_out(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("epoch,step,a,b\n1,1,-1,1\n2,2,inf,0\n3,3,0,-2\n")
+    assert "no value of a is positive" in error_line(call("plot", tmp_path, "-y", "a", "--log", "y"), 1)
+    done = good("plot", tmp_path, "-y", "b", "--log", "xy")
+    assert done.stderr == "b: 2 of 3 values are not positive: left out\n"
+    good("plot", tmp_path, "-y", "a", "-y", "b")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "metrics.csv").write_text("epoch,step,c\n1,1,1\n")
+    done = good("plot", tmp_path, tmp_path / "other", "-y", "b", "-o", tmp_path / "a.svg")
+    assert done.stderr == "1 of 2 runs have none of these columns: left out\n"
+    assert "other" not in (tmp_path / "a.svg").read_text("utf-8")
+
+
 def test_without_matplotlib(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlkit.pictures.figures.available", lambda: False)
     assert 'pip install "dlkit[report]"' in error_line(call("plot", runs / "one"), 1)

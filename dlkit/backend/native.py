@@ -23,7 +23,7 @@ BOARD = 16
 SEQUENCE, KIND, WAKE, DONE, STATE = 0, 1, 2, 8, 9
 BANDS, CALL = 1, 2
 AWAKE, ASLEEP = 0, 1
-LOOKS = 500
+LOOKS = 5000
 """Looks at memory between two times of giving way."""
 # The work: words that begin with the address of a function void f(int64* words, int64 w), which does band w.
 ENTRY, ARGUMENTS, WORDS = 0, 8, 256

@@ -1,6 +1,7 @@
 """Convolutional layers of images (height, width, channels)."""
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 from dlkit.autograd import Tape, Variable
@@ -99,9 +100,9 @@ class Conv(_Filters):
             kind=self.act.kind, slope=self._slope(tape), memory=self.unfold_memory, pool=pool,
         )  # fmt: skip
 
-    def with_next(self, tape: Tape, x: Variable, after: Module) -> Variable | None:
-        pool = after.side_by_side if isinstance(after, Pool) else None
-        return None if pool is None else self._pooled(tape, x, pool)
+    def with_next(self, tape: Tape, x: Variable, after: Sequence[Module]) -> tuple[Variable, int] | None:
+        pool = after[0].side_by_side if isinstance(after[0], Pool) else None
+        return None if pool is None else (self._pooled(tape, x, pool), 1)
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*_fitting("conv", self.window, self._channels(shape, self.channels)), self.weight.shape[3])

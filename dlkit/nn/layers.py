@@ -1,11 +1,11 @@
 """The layers of a feed-forward model."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dlkit.autograd import Tape, Variable
+from dlkit.autograd import Array, Tape, Variable
 from dlkit.kernels.activation import IDENTITY, LEAKY_RELU, PRELU, RELU, SIGMOID, TANH
 from dlkit.nn.init import ONES, ZEROS, Init
 from dlkit.nn.module import Module, Passing, shared
@@ -13,7 +13,7 @@ from dlkit.nn.parameter import Buffer, Parameter
 from dlkit.ops.activations import activation, prelu
 from dlkit.ops.dense import dense
 from dlkit.ops.noise import drop_connect, dropout, gaussian_dropout
-from dlkit.ops.norm import batch_norm, layer_norm
+from dlkit.ops.norm import batch_norm, by_columns, layer_norm
 
 KINDS = {
     "identity": IDENTITY,
@@ -64,9 +64,23 @@ class Dense(Module):
         self.slope = act.parameter()
 
     def forward(self, tape: Tape, x: Variable) -> Variable:
+        return self._product(tape, x)
+
+    def with_next(self, tape: Tape, x: Variable, after: Sequence[Module]) -> tuple[Variable, int] | None:
+        """A normalisation takes the bias out again: it need not be added, but moves the running mean."""
+        norm, rows = after[0], x.shape
+        if self.act.kind != IDENTITY or not isinstance(norm, BatchNorm) or len(rows) != 2:
+            return None
+        if not by_columns(tape, (rows[0], self.weight.shape[1])):
+            return None
+        y, taken = norm.bent(tape, self._product(tape, x, centred=True), after[1:], self.bias.data)
+        return y, 1 + taken
+
+    def _product(self, tape: Tape, x: Variable, *, centred: bool = False) -> Variable:
         w = drop_connect(tape, tape.parameter(self.weight), self.drop_connect)
         slope = self.act.slope if self.slope is None else tape.parameter(self.slope)
-        return dense(tape, x, w, tape.parameter(self.bias), kind=self.act.kind, slope=slope)
+        bias = tape.parameter(self.bias)
+        return dense(tape, x, w, bias, kind=self.act.kind, slope=slope, centred=centred)
 
     @property
     def noisy(self) -> bool:
@@ -147,24 +161,28 @@ class BatchNorm(Module):
         self.running_var = Buffer((n,), 1.0)
 
     def forward(self, tape: Tape, x: Variable) -> Variable:
-        return self._bent(tape, x, Act())
+        return self.bent(tape, x)[0]
 
-    def with_next(self, tape: Tape, x: Variable, after: Module) -> Variable | None:
-        follows = isinstance(after, Activation) and after.slope is None
-        return self._bent(tape, x, after.act) if follows else None  # type: ignore[attr-defined]
+    def with_next(self, tape: Tape, x: Variable, after: Sequence[Module]) -> tuple[Variable, int] | None:
+        y, taken = self.bent(tape, x, after)
+        return y, taken
 
-    def _bent(self, tape: Tape, x: Variable, act: Act) -> Variable:
-        return batch_norm(
-            tape,
-            x,
-            tape.parameter(self.gain),
-            tape.parameter(self.bias),
-            (self.running_mean.data, self.running_var.data),
-            momentum=self.momentum,
-            eps=self.eps,
-            kind=act.kind,
-            slope=act.slope,
+    def bent(
+        self, tape: Tape, x: Variable, after: Sequence[Module] = (), shift: Array = None
+    ) -> tuple[Variable, int]:
+        """The result, bent by an activation if that is next (1, else 0). shift: what x lacks (n,), in every
+        row: all that it changes is the running mean."""
+        act = Act()
+        if after and isinstance(after[0], Activation) and after[0].slope is None:
+            act = after[0].act
+        gain, bias = tape.parameter(self.gain), tape.parameter(self.bias)
+        running = (self.running_mean.data, self.running_var.data)
+        y = batch_norm(
+            tape, x, gain, bias, running, momentum=self.momentum, eps=self.eps, kind=act.kind, slope=act.slope
         )
+        if shift is not None:
+            self.running_mean.data += self.momentum * shift
+        return y, int(act.name != "identity")
 
 
 class LayerNorm(Module):
@@ -199,14 +217,14 @@ class Sequential(Module):
         layers = list(self.layers.values())
         k = 0
         while k < len(layers):
-            both = layers[k].with_next(tape, x, layers[k + 1]) if k + 1 < len(layers) else None
-            if both is None:
+            joined = layers[k].with_next(tape, x, layers[k + 1 :]) if k + 1 < len(layers) else None
+            if joined is None:
                 x = layers[k](tape, x)
-                k += 1
             else:
-                x = both
-                tape.note(layers[k + 1].path, x.data)
-                k += 2
+                x, taken = joined
+                k += taken
+                tape.note(layers[k].path, x.data)
+            k += 1
         return x
 
     def with_shapes(self, shape: tuple[int, ...]) -> Iterator[tuple[str, Module, tuple[int, ...]]]:

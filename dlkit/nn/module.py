@@ -1,6 +1,6 @@
 """Modules: named, ordered parameters and buffers, and a forward pass that writes on a tape."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
@@ -44,8 +44,9 @@ class Module:
     def forward(self, tape: Tape, x: Variable) -> Variable:
         raise NotImplementedError
 
-    def with_next(self, tape: Tape, x: Variable, after: "Module") -> Variable | None:
-        """This module and the one after it in one pass, where there is a faster one; None: there is none."""
+    def with_next(self, tape: Tape, x: Variable, after: Sequence["Module"]) -> tuple[Variable, int] | None:
+        """This module and some of those after it in one pass, where there is a faster one: the result, and
+        how many they are."""
         return None
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

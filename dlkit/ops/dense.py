@@ -10,24 +10,33 @@ from dlkit.ops.activations import prelu
 
 
 class Dense(Op):
-    """y = act(x W + b), x (..., n), W (n, m), b (m,), y (..., m)."""
+    """y = act(x W + b), x (..., n), W (n, m), b (m,), y (..., m).
+
+    centred: y = x W; the mean over the rows is taken out of it next, and b with it, whose gradient is 0.
+    """
 
     @staticmethod
-    def forward(ctx: OpContext, x: Array, w: Array, b: Array, *, kind: int, slope: Array) -> Array:
+    def forward(
+        ctx: OpContext, x: Array, w: Array, b: Array, *, kind: int, slope: Array, centred: bool = False
+    ) -> Array:
         if x.shape[-1] != w.shape[0]:
             raise ValueError(f"dense: expected rows of {w.shape[0]} numbers, actual shape {x.shape}")
         x2 = x if x.ndim == 2 else ctx.contiguous(x).reshape(-1, w.shape[0])
         y = ctx.matmul(x2, w, out=ctx.empty((x2.shape[0], w.shape[1]), w.dtype))
-        ctx.run(bias_activation, y, b, slope, kind)
-        ctx.save(x2, w, y, kind, slope)
+        if not centred:
+            ctx.run(bias_activation, y, b, slope, kind)
+        ctx.save(x2, w, y, kind, slope, centred)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[1])
 
     @staticmethod
     def backward(ctx: OpContext, dy: Array) -> tuple[Any, ...]:
-        x, w, y, kind, slope = ctx.saved
+        x, w, y, kind, slope, centred = ctx.saved
         dy = ctx.contiguous(dy).reshape(y.shape)
         db = ctx.grad_out(2)
-        if kind == IDENTITY:
+        if centred:
+            dz = dy
+            db.fill(0)
+        elif kind == IDENTITY:
             dz = dy
             ctx.run(column_sums, dz, db)
         else:
@@ -43,15 +52,17 @@ class Dense(Op):
 
 
 def dense(
-    tape: Tape, x: Variable, w: Variable, b: Variable, *, kind: int = IDENTITY, slope: float | Variable = 0.0
-) -> Variable:
+    tape: Tape, x: Variable, w: Variable, b: Variable, *, kind: int = IDENTITY,
+    slope: float | Variable = 0.0, centred: bool = False,
+) -> Variable:  # fmt: skip
     """act(x W + b). x: (..., n), w: (n, m), b: (m,); kind: an activation of dlkit.kernels.activation.
 
-    slope: the negative slope of LEAKY_RELU, or the learnt variable (1,) of PRELU.
+    slope: the negative slope of LEAKY_RELU, or the learnt variable (1,) of PRELU. centred: the mean over the
+    rows is taken out next, and b with it: x W.
     Raises ValueError when x does not have rows of n numbers.
     """
     if isinstance(slope, Variable):
         return prelu(tape, dense(tape, x, w, b), slope)
     if kind == PRELU:
         raise ValueError("PRELU needs its slope as a variable")
-    return tape.apply(Dense, x, w, b, kind=kind, slope=tape.scalar(slope))
+    return tape.apply(Dense, x, w, b, kind=kind, slope=tape.scalar(slope), centred=centred)

@@ -167,10 +167,15 @@ def batch_norm(
     running ones are used.
     """
     static: dict[str, Any] = {"running": running, "momentum": momentum, "eps": eps}
-    alone = tape.training and tape.all_sum is None and tape.backend.name == "cpu"
-    if alone and len(x.shape) == 2 and 1 <= x.shape[0] <= x.shape[1]:
+    if by_columns(tape, x.shape):
         return tape.apply(NormaliseColumns, x, gain, bias, kind=kind, slope=tape.scalar(slope), **static)
     return activation(tape, tape.apply(BatchNorm, x, gain, bias, **static), kind, slope)
+
+
+def by_columns(tape: Tape, shape: tuple[int, ...]) -> bool:
+    """Whether `batch_norm` takes such rows by columns, in one kernel."""
+    alone = tape.training and tape.all_sum is None and tape.backend.name == "cpu"
+    return alone and len(shape) == 2 and 1 <= shape[0] <= shape[1]
 
 
 def layer_norm(tape: Tape, x: Variable, gain: Variable, bias: Variable, *, eps: float = 1e-5) -> Variable:

@@ -1,4 +1,4 @@
-"""Row bandit: decisions a second by policy, with one shard and with two; there is no peer."""
+"""Row bandit: decisions a second by policy, beside MABWiser's and a plain loop of NumPy."""
 
 import json
 
@@ -6,7 +6,7 @@ from benchmarks.options import Options, Section, heard, versions
 from benchmarks.pairs import alternate, median_of, speed_ratio
 from benchmarks.results import table
 
-POLICIES: dict[str, tuple[str, object]] = {
+POLICIES: dict[str, tuple[str, str]] = {
     "thompson, 10 arms": ("arms", "thompson"),
     "ucb1, 10 arms": ("arms", "ucb1"),
     "epsilon_greedy, 10 arms": ("arms", "epsilon_greedy"),
@@ -15,24 +15,31 @@ POLICIES: dict[str, tuple[str, object]] = {
     "thompson_dropout, 117 features": ("contexts", "thompson_dropout"),
 }
 """World and policy."""
+WITHOUT_PEER = "thompson_dropout"
 
 
 def measure(options: Options) -> Section:
-    """Four runs side by side, 100 decisions of each at a time."""
-    rows = []
+    """One thread each; dlkit decides for four runs in turn, 100 decisions of each at a time."""
+    rows, used = [], {}
     for label, (world, policy) in POLICIES.items():
-        names = {f"{label}, {shards} shards": shards for shards in ("1", "2")}
-        contenders = [
-            options.ours(name, "benchmarks.bandit_dlkit", world, json.dumps(policy), shards)
-            for name, shards in names.items()
-        ]
+        contenders = [options.ours("dlkit", "benchmarks.bandit_dlkit", world, json.dumps(policy), "1")]
+        if policy != WITHOUT_PEER:
+            contenders += [
+                options.peer(name, "benchmarks.bandit_peers", name, world, policy)
+                for name in ("mabwiser", "numpy")
+            ]
         rounds = alternate(contenders, options.rounds, heard=heard)
-        one, two = names
-        rate = f"{median_of(rounds, one, 'decisions_a_second'):,.0f}"
-        rows.append([label, rate, speed_ratio(rounds, two, one, "seconds")])
+        rate = {one.name: f"{median_of(rounds, one.name, 'decisions_a_second'):,.0f}" for one in contenders}
+        ratios = [
+            f"{rate[name]}, {speed_ratio(rounds, 'dlkit', name, 'decision_seconds')}" if name in rate else "-"
+            for name in ("mabwiser", "numpy")
+        ]
+        rows.append([label, rate["dlkit"], *ratios])
+        used |= versions(*rounds[-1])
     body = (
-        "Four runs, each with its own chances; two shards give them to two threads, which take turns in the "
-        "interpreter: `shards: auto` is 1 here.\n\n"
-        + table(["policy, world", "decisions/s, one shard", "two shards are"], rows)
+        "A decision: draw W, choose, receive the reward, learn. dlkit takes 100 draws for Thompson sampling, "
+        "so that a log can tell probabilities, and keeps the account of regret; the others take one draw "
+        "and keep nothing. Beside the peers' rates how many times faster dlkit is.\n\n"
+        + table(["policy, world", "dlkit, decisions/s", "MABWiser", "a loop of NumPy"], rows)
     )
-    return Section("bandit, decisions", body, versions(*rounds[-1]))
+    return Section("bandit, decisions", body, used)

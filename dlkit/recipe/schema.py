@@ -169,8 +169,8 @@ class TrainingRecipe(Spec):
     )
     split: Literal["auto", "batch", "products"] = Field(
         "auto",
-        description="What is cut into shards: the rows of a batch, or each matrix product "
-        "(better for dense layers); auto: what suits the command.",
+        description="What is cut into shards: the rows of a batch, or each matrix product and kernel "
+        "(faster for every network here); auto: what suits the command.",
     )
     on_bad_row: Literal["error", "skip"] = Field(
         "error", description="What to do about an input row that cannot be read; skipped rows are counted."

@@ -3,7 +3,7 @@
 
 PYTHON      ?= python3
 TORCH       ?= torch==2.13.0
-PEERS       ?= gensim scikit-learn scikit-surprise mlxtend pyfim gymnasium tomotopy
+PEERS       ?= gensim scikit-learn scikit-surprise mlxtend pyfim gymnasium tomotopy mabwiser
 ROUNDS      ?= 7
 THREADS     ?= 2
 CORPUS_GB   ?= 5
@@ -149,7 +149,7 @@ bench-startup: .venv/.installed-bench $(call peer,torch)  ## --help, and the com
 bench-cost: .venv/.installed-bench $(call peer,torch)  ## step time over batch and width, as a picture
 	$(BENCH) cost
 
-bench-bandit: .venv/.installed-bench  ## decisions a second by policy
+bench-bandit: .venv/.installed-bench $(call peer,peers)  ## decisions a second by policy against MABWiser and a loop of NumPy
 	$(BENCH) bandit
 
 bench-split: .venv/.installed-bench  ## where to cut a step over threads: the batch or each product

@@ -40,7 +40,8 @@ def test_this_machine_is_well() -> None:
 
 
 def test_every_extra_of_use_is_told() -> None:
-    assert set(EXTRAS) | {"gpu", "mpi", "test", "bench", "dev", "all"} >= declared_extras() > set(EXTRAS)
+    others = {"gpu", "mpi", "docs", "browser", "test", "bench", "dev", "all"}
+    assert set(EXTRAS) | others >= declared_extras() > set(EXTRAS)
 
 
 def test_what_is_missing_comes_with_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,9 +125,11 @@ def read_answers(text: str, where: str, schema: Schema, *, needed: set[int]) -> 
     header = [name.strip() for name in next(reader, [])]
     absent = [name for name in (ROW, LABEL) if name not in header]
     if absent:
-        raise DataError(f"missing column {quoted(absent[0])}", where=f"{where}:1")
+        hint = f"the first line names {quoted(', '.join(header))}; a comma stands between two columns"
+        raise DataError(f"missing column {quoted(absent[0])}", where=f"{where}:1", hint=hint)
     at, said = header.index(ROW), len(header) - 1 - header[::-1].index(LABEL)
     found: dict[int, int] = {}
+    lines: dict[int, int] = {}
     for cells in reader:
         place = f"{where}:{reader.line_num}"
         if not any(cell.strip() for cell in cells):
@@ -138,7 +140,11 @@ def read_answers(text: str, where: str, schema: Schema, *, needed: set[int]) -> 
         if not (row.isascii() and row.isdigit()):
             raise DataError(f"column row: expected a whole number, found {quoted(row)}", where=place)
         if label:
-            found[int(row)] = _code(label, schema, place)
+            code = _code(label, schema, place)
+            if found.get(int(row), code) != code:
+                text = f"row {row} has another label than in line {lines[int(row)]}"
+                raise DataError(text, where=place, hint="keep the right one")
+            found[int(row)], lines[int(row)] = code, reader.line_num
         elif int(row) in needed:
             raise DataError(f"row {row} has no label yet", where=place, hint="fill in the column label")
     if missing := sorted(needed - set(found)):

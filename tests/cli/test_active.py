@@ -211,6 +211,15 @@ def test_a_label_that_is_no_class_is_told_with_its_line(tmp_path: Path) -> None:
     label(tmp_path / "run" / "ask.csv", "７つ")
     said = error_line(call(*given, "--resume"), 1)
     assert 'ask.csv:2: "７つ" is no class; there are 0, 1, 2' in said
+    sheet = tmp_path / "run" / "ask.csv"
+    label(sheet, "7")
+    good_one = sheet.read_text(encoding="utf-8")
+    last = good_one.splitlines()[-1].split(",")
+    sheet.write_text(f"{good_one}{last[0]},8,{','.join(last[2:])}\n", encoding="utf-8")
+    said = error_line(call(*given, "--resume"), 1)
+    assert f"ask.csv:6: row {last[0]} has another label than in line 5" in said
+    sheet.write_text(good_one.replace(",", ";"), encoding="utf-8")
+    assert "a comma stands between two columns" in error_line(call(*given, "--resume"), 1)
     (tmp_path / "run" / "ask.csv").unlink()
     assert "are not there" in error_line(call(*given, "--resume"), 1)
 

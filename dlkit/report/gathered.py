@@ -69,8 +69,12 @@ class Run:
             told.append(f"infinite values in {', '.join(unlike)}; the curves leave them out")
         if not self.environment and not self.members:
             told.append(f"there is no {ENVIRONMENT}: what it ran with is not known")
-        more = self.environment.get("warnings")
-        return told + ([str(one) for one in more] if isinstance(more, list) else [])
+        return told
+
+    def said(self) -> list[str]:
+        """What the algorithm had to say while it was trained."""
+        notes = self.environment.get("notes")
+        return [str(one) for one in notes] if isinstance(notes, list) else []
 
 
 _INFINITE = (float("inf"), float("-inf"), "inf", "-inf")

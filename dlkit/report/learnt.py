@@ -32,63 +32,50 @@ class Learnt:
         return self._written(fitting(wanted, max(room - words, 0)))
 
     def _written(self, fitted: Sequence[Fitted]) -> Html:
-        cards: list[Html] = []
         titles = dict.fromkeys(one.title for things in self.things for one in things)
-        for title in titles:
-            found = [
-                (run, one, pictures)
-                for run, things, pictures in zip(self.runs, self.things, fitted, strict=True)
-                for one in things
-                if one.title == title
+        parts = [element("div", *(self._card(title, fitted) for title in titles), class_="cards")]
+        lines = []
+        for run, notes, some in zip(self.runs, self.notes, fitted, strict=True):
+            without = [
+                f"left out: {name}: {one}" for name, one in some.items() if not isinstance(one, Picture)
             ]
-            told = {one.told for _, one, _ in found}
-            head = [
-                element("h3", title),
-                *(element("p", one, class_="note") for one in told if len(told) == 1),
-            ]
-            shown = [self._thing(run, one, pictures, len(told) == 1) for run, one, pictures in found]
-            cards.append(
-                element(
-                    "div",
-                    *head,
-                    element(
-                        "div", *shown, class_="side many" if len(self.runs) > 1 and len(shown) > 1 else "side"
-                    ),
-                    class_="card",
-                )
-            )
-        parts = [element("div", *cards, class_="cards")]
-        lines = [
-            self._said(run, note) for run, notes in zip(self.runs, self.notes, strict=True) for note in notes
-        ]
-        for run, some in zip(self.runs, fitted, strict=True):
-            lines += [
-                self._said(run, f"left out: {name}: {one}")
-                for name, one in some.items()
-                if not isinstance(one, Picture)
-            ]
+            lines += [self._said(run, line) for line in [*notes, *without]]
         if lines:
             parts.append(element("ul", *(element("li", line) for line in lines), class_="note"))
         return join(parts)
 
+    def _card(self, title: str, fitted: Sequence[Fitted]) -> Html:
+        """Everything of one title, the runs side by side."""
+        found = [
+            (run, name, one, pictures)
+            for run, things, pictures in zip(self.runs, self.things, fitted, strict=True)
+            for name, one in _numbered([one for one in things if one.title == title])
+        ]
+        told = dict.fromkeys(one.told for _, _, one, _ in found)
+        alike = len(told) == 1
+        head = [element("h3", title), *(element("p", words, class_="note") for words in told if alike)]
+        shown = [self._thing(*one, told_above=alike) for one in found]
+        side = "side many" if len(self.runs) > 1 and len(shown) > 1 else "side"
+        return element("div", *head, element("div", *shown, class_=side), class_="card")
+
     def _said(self, run: Run, words: str) -> str:
         return f"{run.name}: {words}" if len(self.runs) > 1 else words
 
-    def _thing(self, run: Run, one: Shown, fitted: Fitted, told_above: bool) -> Html:
-        """What one run has to show."""
+    def _thing(self, run: Run, name: str, one: Shown, fitted: Fitted, *, told_above: bool) -> Html:
+        """What one run has to show. name: as it is read aloud."""
         head: list[Html] = []
         if len(self.runs) > 1:
             head.append(element("h4", run.name))
         if not told_above:
             head.append(element("p", one.told, class_="note"))
-        whose = f"{one.title}, run {run.name}"
+        whose = f"{name}, run {run.name}"
         if one.made is None:
             body = self._pictures(one, fitted, whose)
         elif isinstance(one.made, Sheet):
             body = sheet(one.made, whose)
         else:
             assert isinstance(one.made, Passage)
-            body = passage(one.made)
+            body = passage(one.made, whose)
         return element("div", *head, body, class_="thing")
 
     def _pictures(self, one: Shown, fitted: Fitted, whose: str) -> Html:
@@ -104,6 +91,11 @@ class Learnt:
         if len(one.pictures) > 1 and not one.gallery:
             return element("div", *shown, class_="frames", data_title=one.title)
         return element("div", *shown, class_="pictures")
+
+
+def _numbered(alike: list[Shown]) -> list[tuple[str, Shown]]:
+    """Things of one title, each with a name of its own to be read aloud."""
+    return [(f"{one.title} {k}" if len(alike) > 1 else one.title, one) for k, one in enumerate(alike, 1)]
 
 
 def picture(name: str, made: Picture, alt: str, named: bool) -> Html:
@@ -129,7 +121,7 @@ def sheet(made: Sheet, caption: str) -> Html:
     return table(caption, made.head, rows, unseen=True)
 
 
-def passage(made: Passage) -> Html:
+def passage(made: Passage, whose: str) -> Html:
     """Texts with their line ends."""
     return element(
         "div",
@@ -137,7 +129,7 @@ def passage(made: Passage) -> Html:
             element(
                 "figure",
                 element("figcaption", name),
-                element("pre", text, tabindex=0, role="region", aria_label=f"{made.title}, {name}"),
+                element("pre", text, tabindex=0, role="region", aria_label=f"{whose}, {name}"),
             )
             for name, text in made.texts
         ),

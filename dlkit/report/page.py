@@ -21,7 +21,7 @@ SIDE_BY_SIDE = 6
 X = ("epoch", "step", "seconds")
 SPLITS = ("valid", "test", "train")
 UNDRAWN = {*X, "lr", "examples_per_second", "peak_memory_bytes"}
-PROVENANCE_APART = {"inputs", "recipe_as_given", "artifacts", "warnings"}
+PROVENANCE_APART = {"inputs", "recipe_as_given", "artifacts", "notes"}
 
 
 def page(runs: Sequence[Run]) -> bytes:
@@ -31,7 +31,8 @@ def page(runs: Sequence[Run]) -> bytes:
     drawn = rows if any(len(run.rows) > 1 for run in rows) else []  # a single point is no curve
     sections = [
         ("summary", "Summary", join(_summary(runs))),
-        ("warnings", "Warnings", _warnings(runs)),
+        ("warnings", "Warnings", _lines(runs, [run.warnings() for run in runs], "warnings")),
+        ("notes", "Notes of the training", _lines(runs, [run.said() for run in runs], "note")),
         ("differences", "What differs", join(_differences(runs)) if len(runs) > 1 else None),
         ("curves", "Curves", join(_curves(drawn)) if drawn else None),
         ("figures", "Figures as tables", join(_tables(rows)) if rows else None),
@@ -43,7 +44,7 @@ def page(runs: Sequence[Run]) -> bytes:
     scripts = [name for name, wanted in (("curves.js", drawn), ("frames.js", learnt.sequences)) if wanted]
     bare = _bound(title, sections, scripts)
     section = learnt.section(LARGEST * min(len(runs), 4) - len(bare) - 4_000)
-    return _bound(title, [*sections[:4], ("pictures", "What was learnt", section), *sections[4:]], scripts)
+    return _bound(title, [*sections[:5], ("pictures", "What was learnt", section), *sections[5:]], scripts)
 
 
 def _title(runs: Sequence[Run]) -> str:
@@ -99,13 +100,14 @@ def _figures(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, number(value)) for name, value in summary.items()]
 
 
-def _warnings(runs: Sequence[Run]) -> Html | None:
+def _lines(runs: Sequence[Run], said: Sequence[list[str]], kind: str) -> Html | None:
+    """What is said of the runs, each line once with the runs that it is said of."""
     about: dict[str, list[str]] = {}
-    for run in runs:
-        for warning in run.warnings():
-            about.setdefault(warning, []).append(run.name)
-    lines = [f"{_some(names)}: {warning}" if len(runs) > 1 else warning for warning, names in about.items()]
-    return element("ul", *(element("li", line) for line in lines), class_="warnings") if lines else None
+    for run, lines in zip(runs, said, strict=True):
+        for line in lines:
+            about.setdefault(line, []).append(run.name)
+    found = [f"{_some(names)}: {line}" if len(runs) > 1 else line for line, names in about.items()]
+    return element("ul", *(element("li", line) for line in found), class_=kind) if found else None
 
 
 def _some(names: Sequence[str]) -> str:

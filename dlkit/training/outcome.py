@@ -36,7 +36,8 @@ def finish(loop: TrainingLoop, about: dict[str, Any], parameters: int) -> Figure
     row = next((row for row in record.table.rows if row["epoch"] == (best or record.epoch)), {})
     figures |= {name: value for name, value in row.items() if name not in ("epoch", "step")}
     figures |= tested
-    directory.write_json(ENVIRONMENT, about | {"artifacts": names, "finished": environment.now()})
+    notes = {"notes": loop.display.told} if loop.display.told else {}
+    directory.write_json(ENVIRONMENT, about | notes | {"artifacts": names, "finished": environment.now()})
     directory.write_json(SUMMARY, figures)
     return figures
 

@@ -67,6 +67,8 @@ class Display:
         self.unit = unit
         self.clock = clock
         self.terminal = not quiet and self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.told: list[str] = []
+        """What the algorithm had to say so far."""
         self._bar: Any = None
         self._late: str | None = None
         self._last_line = -1e9
@@ -93,6 +95,12 @@ class Display:
         if self._bar is not None:
             self._bar.clear()
         print(line, file=self.stream, flush=True)
+
+    def tell(self, line: str) -> None:
+        """A line of the algorithm: skipped rows, what it took for granted. `told` keeps it, also with -q."""
+        if line not in self.told:
+            self.told.append(line)
+        self.note(line)
 
     def detail(self, line: str) -> None:
         """A line for -v."""

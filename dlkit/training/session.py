@@ -62,7 +62,7 @@ def open_context(
     if recipe.shards == "auto":  # one GPU is one shard: threads would only queue for it
         recipe = changed(recipe, shards=comm.broadcast(threads if backend.name == "cpu" else 1))
     team = team_of(recipe, threads)
-    log = display.note if display else (lambda line: None)
+    log = display.tell if display else (lambda line: None)
     detail = display.detail if display else (lambda line: None)
     return recipe, Context(backend, Streams(recipe.seed), team, base=base, log=log, detail=detail, comm=comm)
 

@@ -21,6 +21,7 @@ UNLIKE = (
     "command_line",
     "directory",
     "inputs",
+    "notes",
     "artifacts",
     "recipe_as_given",
     "resumed",

@@ -90,7 +90,7 @@ def test_a_page_of_one_run(runs: Path, tmp_path: Path) -> None:
     assert done.stdout == f"{run / 'report.html'}\n"
     page = page_of(run / "report.html")
     titles = [a["id"] for a in page.of("section")]
-    expected = ["summary", "curves", "pictures", "figures", "timing", "recipe", "provenance"]
+    expected = ["summary", "notes", "curves", "pictures", "figures", "timing", "recipe", "provenance"]
     assert titles == expected and [a["href"] for a in page.of("a")[1:]] == [f"#{one}" for one in expected]
     assert page.of("html") == [{"lang": "en"}] and "valid_accuracy" in page.text and "図.png" in page.text
     assert all(a["alt"] for a in page.of("img")) and len(page.of("img")) == 1
@@ -141,7 +141,7 @@ def test_words_of_a_user_are_words(runs: Path, tmp_path: Path) -> None:
     (run / "metrics.csv").write_text("\n".join(lines) + "\n")
     (run / "recipe.yaml").write_text(f"command: {EVIL}\n# {EVIL}\n")
     about = json.loads((run / "environment.json").read_text())
-    about |= {"command_line": EVIL, EVIL: EVIL, "artifacts": [EVIL], "warnings": [EVIL]}
+    about |= {"command_line": EVIL, EVIL: EVIL, "artifacts": [EVIL], "notes": [EVIL]}
     about["inputs"] = [{"path": EVIL, "bytes": 1, "sha256": "\u2028"}]
     (run / "environment.json").write_text(json.dumps(about))
     (run / "summary.json").write_text(json.dumps({EVIL: 1.5, "said": EVIL}))
@@ -240,6 +240,16 @@ def test_broken_runs_are_shown_with_their_trouble(runs: Path, tmp_path: Path) ->
     good("report", *sorted(tmp_path.iterdir()), runs / "two", "-o", tmp_path / "all.html")
     text = page_of(tmp_path / "all.html").text
     assert all(words in text for words in told) and f"{tmp_path / 'empty'}: no run in it" in text
+
+
+def test_what_training_said_is_kept(tmp_path: Path) -> None:
+    rows = (DATA / "golf.csv").read_text("utf-8").splitlines()
+    (tmp_path / "bad.csv").write_text("\n".join([*rows, "sunny"]) + "\n", encoding="utf-8")
+    skip = sets(on_bad_row="skip", model="[{dense: 2}]")
+    good("train-mlp", tmp_path / "bad.csv", "-q", "--epochs", 1, *skip, "-o", tmp_path / "run")
+    good("report", tmp_path / "run")
+    page = page_of(tmp_path / "run" / "report.html")
+    assert "Notes of the training" in page.text and "bad row" in page.text
 
 
 def test_infinite_figures_are_told(runs: Path, tmp_path: Path) -> None:

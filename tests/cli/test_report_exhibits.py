@@ -95,6 +95,8 @@ def test_what_a_command_has_to_show(name: str, folder: Path, monkeypatch: pytest
     assert "left out" not in page.text and (run / "report.html").stat().st_size <= 2_000_000
     for image in page.of("img"):
         assert len(image["alt"]) > 30 and "run " in image["alt"]
+    named = [a["aria-label"] for _, a in page.elements if a.get("role") == "region"]
+    assert len(set(named)) == len(named)
     if titles[0] in TABLES:
         assert any(a.get("class") == "unseen" for a in page.of("caption"))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,23 @@ def test_a_failing_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         team.share(made, np.zeros(10_000, np.float32), np.ones(1, np.float32))
         with pytest.raises(RuntimeError, match="a part of its rows"):
             team.share(made, np.full(10_000, 2, np.float32), np.ones(1, np.float32))
+
+
+def test_a_call_laid_down_for_another_compilation_is_not_found(tmp_path: Path) -> None:
+    """Numba names what it compiles by a count of its process. A layer on disk that calls such a name must not
+    be taken where the kernel was compiled anew, by another process: it would call what is not there."""
+    program = (
+        "import sys, numpy as np; from dlkit.backend.threads import ProductTeam\n"
+        "from dlkit.kernels.compile import compiled; from dlkit.kernels.dense import bias_activation\n"
+        "[compiled(eval(f'lambda x: x + {i}'))(1) for i in range(int(sys.argv[1]))]\n"
+        "z, b = np.zeros((64, 256), np.float32), np.ones(256, np.float32)\n"
+        "with ProductTeam(2, 2) as team: team.share(bias_activation, z, b, np.zeros(1, np.float32), 1)\n"
+        "assert (z == 1).all()"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for others in ("0", "5"):
+        command = [sys.executable, "-c", program, others]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        for kept in tmp_path.rglob("dense.*"):
+            kept.unlink()

@@ -128,7 +128,9 @@ class WordCounts:
         if words > len(self.counts):
             held = len(self.counts)
             size = max(held + min(held, max(held // 8, 1 << 18)), words)  # a row has 8 bytes a class
-            self.counts, self.documents = _longer(self.counts, size), _longer(self.documents, size)
+            # what a large array holds is not copied: its memory is made longer
+            self.counts.resize((size, self.counts.shape[1]), refcheck=False)
+            self.documents.resize(size, refcheck=False)
 
     def _prune(self) -> bool:
         """Drop the words of the fewest documents until half of the limit is free again."""
@@ -205,13 +207,6 @@ class WordCounts:
         self.documents = documents if words else np.zeros(1, np.int64)
         self.rows = rows
         self.tokens, self.pruned, self.floor = int(state["tokens"]), int(state["pruned"]), int(state["floor"])
-
-
-def _longer(array: np.ndarray, size: int) -> np.ndarray:
-    """The same with zeros below."""
-    made = np.zeros((size, *array.shape[1:]), array.dtype)
-    made[: len(array)] = array
-    return made
 
 
 def _compact(values: np.ndarray) -> np.ndarray:

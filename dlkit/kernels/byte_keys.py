@@ -8,9 +8,12 @@ Key i is pool[ends[i - 1]:ends[i]] and its hash hashes[i]; slots hold i + 1, or 
 
 import numpy as np
 
+from dlkit.kernels.compile import inlined
+
 ABSENT, NO_ROOM = -1, -2
 
 
+@inlined
 def hash_bytes(data, lo, hi):
     """FNV-1a of 64 bits (Fowler, Noll, Vo), its high bits folded into the low ones that choose the slot."""
     h = np.uint64(0xCBF29CE484222325)
@@ -19,11 +22,17 @@ def hash_bytes(data, lo, hi):
     return h ^ (h >> np.uint64(29))
 
 
+@inlined
 def number_of(data, lo, hi, slots, hashes, ends, pool, size, grow):
     """The number of the key data[lo:hi]. A new one gets the next number if `grow`, else it is ABSENT; NO_ROOM
     where it would fill more than half of the slots, or hashes and ends, or the pool. size: (2,) keys, bytes.
     """
-    h = hash_bytes(data, lo, hi)
+    return number_hashed(hash_bytes(data, lo, hi), data, lo, hi, slots, hashes, ends, pool, size, grow)
+
+
+@inlined
+def number_hashed(h, data, lo, hi, slots, hashes, ends, pool, size, grow):
+    """The same where the key's hash is known."""
     mask = np.uint64(slots.size - 1)
     slot = h & mask
     while slots[slot] != 0:

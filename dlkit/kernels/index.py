@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
-from dlkit.kernels.byte_keys import NO_ROOM, number_of
+from dlkit.kernels.byte_keys import NO_ROOM, hash_bytes, number_hashed
 from dlkit.kernels.registry import kernel
 
 MASK = (1 << 64) - 1
@@ -69,13 +69,36 @@ def _place(slots: Any, h: int, key: int) -> None:
 
 
 def _index_spans_cpu(flat, first, last, grow, slots, hashes, ends, pool, ids, used):
-    size = used[1:]
-    for t in range(used[0], first.size):
-        key = number_of(flat, first[t], last[t], slots, hashes, ends, pool, size, grow)
-        if key == NO_ROOM:
-            return
-        ids[t] = key
-        used[0] = t + 1
+    """In a table of millions of words nearly every look is a wait for memory. So for some spans at a time the
+    places to be looked at are touched before they are needed, and the waits are one."""
+    size, mask = used[1:], np.uint64(slots.size - 1)
+    codes, keys = np.empty(_AHEAD, np.uint64), np.empty(_AHEAD, np.int64)
+    touched = np.uint64(0)
+    for begin in range(used[0], first.size, _AHEAD):
+        end = min(begin + _AHEAD, first.size)
+        for t in range(begin, end):
+            codes[t - begin] = hash_bytes(flat, first[t], last[t])
+        for t in range(begin, end):
+            keys[t - begin] = slots[codes[t - begin] & mask] - 1
+        for t in range(begin, end):
+            if keys[t - begin] >= 0:
+                touched += hashes[keys[t - begin]] + np.uint64(ends[keys[t - begin]])
+        for t in range(begin, end):
+            if keys[t - begin] > 0:
+                touched += pool[ends[keys[t - begin] - 1]]
+        for t in range(begin, end):
+            key = number_hashed(
+                codes[t - begin], flat, first[t], last[t], slots, hashes, ends, pool, size, grow
+            )
+            if key == NO_ROOM:
+                return touched
+            ids[t] = key
+            used[0] = t + 1
+    return touched  # so that the looks are not left out
+
+
+_AHEAD = 32
+"""Spans looked at together."""
 
 
 def _check_index(

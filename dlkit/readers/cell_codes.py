@@ -145,8 +145,10 @@ def _scan(text, separator, blanks, stops, codes, starts, lines, slots, begins, e
             a, b = _trimmed(text, a, b)
             h = _hash(text, a, b, twice)
         else:
-            a, twice, word = i, 0, np.uint64(0)
+            a, twice, word, h = i, 0, np.uint64(0), np.uint64(_BASIS)
             while i < text.size and not stops[text[i]]:
+                if i - a >= _SHORT and (i - a) % _SHORT == 0:
+                    h, word = (h ^ word) * np.uint64(_PRIME), np.uint64(0)
                 word = (word << np.uint64(8)) | np.uint64(text[i])
                 i += 1
             b = i
@@ -154,7 +156,7 @@ def _scan(text, separator, blanks, stops, codes, starts, lines, slots, begins, e
                 a, b = _trimmed(text, a, b)
                 h = _hash(text, a, b, 0)
             else:
-                h = _mixed(word) if b - a <= _SHORT else _hash(text, a, b, 0)
+                h = _mixed(word if b - a <= _SHORT else (h ^ word) * np.uint64(_PRIME))
         ended = text[i] if i < text.size else _LINE_FEED
         more = ended not in (_LINE_FEED, _RETURN)
         separated = separated or (more and not blanks)
@@ -231,16 +233,14 @@ def _trimmed(text, a, b):
 
 
 def _hash(text, a, b, twice):
-    """Of a cell of up to eight bytes (none of which is 0) it tells the cell; of longer ones FNV-1a."""
-    if b - a <= _SHORT:
-        word = np.uint64(0)
-        for k in range(a, b):
-            word = (word << np.uint64(8)) | np.uint64(text[k])
-        return _mixed(word)
-    h = np.uint64(_BASIS)
+    """Of a cell of up to eight bytes (none of which is 0) it tells the cell; of longer ones it is made as
+    FNV-1a (Fowler, Noll, Vo), eight bytes at a time."""
+    h, word = np.uint64(_BASIS), np.uint64(0)
     for k in range(a, b):
-        h = (h ^ np.uint64(text[k])) * np.uint64(_PRIME)
-    return _mixed(h ^ np.uint64(twice))
+        if k - a >= _SHORT and (k - a) % _SHORT == 0:
+            h, word = (h ^ word) * np.uint64(_PRIME), np.uint64(0)
+        word = (word << np.uint64(8)) | np.uint64(text[k])
+    return _mixed(word if b - a <= _SHORT else (h ^ word) * np.uint64(_PRIME) ^ np.uint64(twice))
 
 
 def _mixed(word):

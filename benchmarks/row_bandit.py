@@ -1,6 +1,7 @@
 """Row bandit: decisions a second by policy, beside MABWiser's and a plain loop of NumPy."""
 
 import json
+from dataclasses import replace
 
 from benchmarks.options import Options, Section, heard, versions
 from benchmarks.pairs import alternate, median_of, speed_ratio
@@ -20,6 +21,7 @@ WITHOUT_PEER = "thompson_dropout"
 
 def measure(options: Options) -> Section:
     """One thread each; dlkit decides for four runs in turn, 100 decisions of each at a time."""
+    options = replace(options, threads=1)
     rows, used = [], {}
     for label, (world, policy) in POLICIES.items():
         contenders = [options.ours("dlkit", "benchmarks.bandit_dlkit", world, json.dumps(policy), "1")]

@@ -65,4 +65,5 @@ def dense(
         return prelu(tape, dense(tape, x, w, b), slope)
     if kind == PRELU:
         raise ValueError("PRELU needs its slope as a variable")
-    return tape.apply(Dense, x, w, b, kind=kind, slope=tape.scalar(slope), centred=centred)
+    more = {"centred": True} if centred else {}
+    return tape.apply(Dense, x, w, b, kind=kind, slope=tape.scalar(slope), **more)

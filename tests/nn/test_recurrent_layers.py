@@ -226,3 +226,25 @@ def test_first_states_of_zeros() -> None:
     stack = RecurrentStack("lstm", 3, 2, layers=2)
     states = zero_states(made(stack), stack, 4)
     assert [[s.shape for s in state] for state in states] == [[(4, 2), (4, 2)]] * 2
+
+
+@pytest.mark.parametrize("cell", ["tanh", "lstm", "gru"])
+def test_memory_of_a_step_is_proportional_to_its_symbols(cell: str) -> None:
+    """Beside what belongs to the weights: twice as many steps or sequences take twice the memory."""
+
+    def held(steps: int, rows: int) -> int:
+        layer = Recurrent(cell, 16, 64)
+        backend = open_backend("cpu")
+        flat = Flat.allocate(layer, backend, Streams(1))
+        tape = Tape(backend, flat.gradient(), owner=flat)
+        tape.begin(training=True)
+        y, _ = layer.run(tape, tape.constant(backend.zeros((steps, rows, 16)), needs_grad=True))
+        every = reshape(tape, y, (steps * rows, 64))
+        loss, *_ = softmax_cross_entropy(tape, every, np.zeros(steps * rows, np.int64), 1.0)
+        tape.backward(loss)
+        return tape.buffer_bytes()
+
+    once, long, wide, both = held(16, 8), held(32, 8), held(16, 16), held(32, 16)
+    symbols = long - once
+    assert 0 <= (wide - once) - symbols < 0.2 * symbols, "some places a sequence beside those a symbol"
+    assert 1.8 * symbols < both - long < 2.4 * symbols

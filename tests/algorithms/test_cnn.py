@@ -77,7 +77,7 @@ def test_figures_do_not_depend_on_how_evaluation_is_cut(
     made = algorithm(small(images))
     assert made._evaluation_rows() == 1024
     whole = made._figures(made.valid)
-    monkeypatch.setattr("dlkit.algorithms.rows.EVALUATION_BYTES", 10_000)
+    monkeypatch.setattr("dlkit.algorithms.rows.EVALUATION_BYTES", 5_000)
     assert 1 <= made._evaluation_rows() < 10
     cut = made._figures(made.valid)
     assert cut == pytest.approx(whole, rel=1e-5)

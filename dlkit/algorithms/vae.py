@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from dlkit.algorithms.minibatch import MinibatchTraining
 from dlkit.algorithms.protocol import Context, Description, Tree
 from dlkit.algorithms.rows import Rows, named
+from dlkit.algorithms.started import Started
 from dlkit.algorithms.vae_asked import AskedVAE
 from dlkit.algorithms.vae_pictures import Pictures
 from dlkit.autograd import Tape, Variable
@@ -23,6 +24,7 @@ from dlkit.errors import UsageError
 from dlkit.nn.image_list import ImageLayerList
 from dlkit.nn.init import HeSpec, InitSpec
 from dlkit.nn.layer_list import ActivationName, DenseSpec
+from dlkit.nn.module import Module
 from dlkit.nn.optimizers import AdamSpec, OptimizerSpec
 from dlkit.ops.shape import add
 from dlkit.ops.variational import gaussian_kl, reparameterise
@@ -81,6 +83,11 @@ class VAERecipe(TrainingRecipe):
         description="Most memory for unfolded images in convolutions, a thread's share; "
         "null: 4 MiB (GPU 64).",
     )
+    start: str | None = Field(
+        None,
+        description="Weights to begin with: an .npz file as dlkit export writes it, or a run.",
+        json_schema_extra={"aka": ["weights", "pretrained", "init_from"]},
+    )
     optimizer: OptimizerSpec = Field(AdamSpec(), description="How the weights are updated.")
     epochs: int = Field(
         10, ge=1, description="Passes over the training images.", json_schema_extra={"aka": ["iterations"]}
@@ -107,7 +114,7 @@ def _columns(split: str, text: str) -> Iterable[Column]:
     yield nats("kl", "KL(q(z|x) || p(z)), in closed form")
 
 
-class VAE(AskedVAE, MinibatchTraining):
+class VAE(Started, AskedVAE, MinibatchTraining):
     """Encoder, draw, decoder; the bound on the log-likelihood as the loss."""
 
     command = "vae"
@@ -158,6 +165,9 @@ class VAE(AskedVAE, MinibatchTraining):
                 hint="data.scale: image, or likelihood: gaussian",
             )
         self.pixels = self._as_in_the_file(self.data.train)
+
+    def network_to_start(self) -> Module:
+        return self.model
 
     def _as_in_the_file(self, rows: Dataset) -> np.ndarray:
         """(2,): what is black and what is white, in the file's units."""

@@ -138,6 +138,8 @@ def test_an_active_run_exports_as_its_learner(tmp_path: Path) -> None:
 RNN = ["-q", "--units", 6, "--embedding", 4, *sets(steps=8, batch=4)]
 PAIRS = ["-q", "--units", 4, "--embedding", 4, "--epochs", 1, "--batch", 100,
          *sets(source_words="characters", target_words="characters")]  # fmt: skip
+VAE = ["-q", "--label=-1", "--set", "data.shape=[8, 8]", "--latent", 2, *sets(data__test=0.8),
+       *sets(encoder="[{dense: 4}]", decoder="[{dense: 4}]")]  # fmt: skip
 STAYS = sets(optimizer="{name: sgd, lr: 1e-12}", epochs=1)
 
 
@@ -150,8 +152,11 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("command", "source", "flags"), [("rnn", "t.txt", RNN), ("seq2seq", "p.tsv", PAIRS)])
-def test_a_text_network_begins_with_the_weights_of_another(
+@pytest.mark.parametrize(
+    ("command", "source", "flags"),
+    [("rnn", "t.txt", RNN), ("seq2seq", "p.tsv", PAIRS), ("vae", DATA / "digits.csv", VAE)],
+)
+def test_a_network_begins_with_the_weights_of_another(
     command: str, source: str, flags: list[object], texts: Path, tmp_path: Path
 ) -> None:
     good(command, texts / source, "-o", tmp_path / "first", *flags, *sets(epochs=1))

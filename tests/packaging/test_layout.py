@@ -60,12 +60,12 @@ def test_readme_shows_the_two_commands() -> None:
 
 def test_readme_and_docs_name_only_targets_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z][a-z0-9-]*):", makefile, re.MULTILINE))
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = {
         (str(page.relative_to(ROOT)), target)
         for page in pages
-        for target in re.findall(r"(?m)(?:^|`)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"(?m)(?:^|`)make ([a-z][a-z0-9-]*)", page.read_text(encoding="utf-8"))
     }
     assert {pair for pair in named if pair[1] not in targets} == set()
 

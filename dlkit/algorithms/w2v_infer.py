@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.algorithms.w2v_rounds import Drawing, manner, padded
+from dlkit.algorithms.w2v_drawing import Drawing, manner, padded
 from dlkit.errors import UsageError
 from dlkit.kernels.w2v_draw import draw_of
 from dlkit.kernels.w2v_windows import embed_windows

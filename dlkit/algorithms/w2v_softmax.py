@@ -2,13 +2,14 @@
 words.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dlkit.algorithms.protocol import Context
+from dlkit.algorithms.w2v_drawing import Drawing
 from dlkit.algorithms.w2v_recipe import Word2VecRecipe
-from dlkit.algorithms.w2v_rounds import Drawing
 from dlkit.kernels.w2v_draw import draw_of
 from dlkit.kernels.w2v_softmax import softmax_windows
 from dlkit.readers.corpus import Corpus
@@ -43,9 +44,9 @@ class FullSoftmax:
         """Words of an epoch before its step `step` (from 0)."""
         return int(self.cuts[step] - self.marks[step])
 
-    def step(self, epoch: int, step: int, lr: float) -> float:
-        """Step `step` (from 0); returns the mean loss of a target."""
-        recipe = self.recipe
+    def step(self, epoch: int, step: int, lr_at: Callable[[int], float]) -> float:
+        """Step `step` (from 0); returns the mean loss of a target. lr_at: as in `Rounds`."""
+        recipe, lr = self.recipe, lr_at(self.words_before(step))
         seed = int(self.context.streams.get("windows", epoch).integers(2**63))
         words = self.corpus.numbers.read(int(self.cuts[step]), int(self.cuts[step + 1]))
         drawn = self.drawing.windows(words, draw_of(seed, step + 1), None, None)

@@ -16,8 +16,9 @@ import numpy as np
 
 from dlkit.algorithms.protocol import Description, LayerRow, NonFinite, Progress, Tree
 from dlkit.algorithms.w2v_asked import AskedVectors
+from dlkit.algorithms.w2v_drawing import Drawing, aligned, padded
 from dlkit.algorithms.w2v_recipe import Word2VecRecipe
-from dlkit.algorithms.w2v_rounds import Drawing, Rounds, padded, pieces_of
+from dlkit.algorithms.w2v_rounds import Plan, Rounds, pieces_of
 from dlkit.algorithms.w2v_softmax import FullSoftmax
 from dlkit.algorithms.w2v_start import Start, read_start
 from dlkit.errors import DataError, UsageError
@@ -144,10 +145,20 @@ class Word2Vec(AskedVectors):
             raise UsageError(f"{what} does not run on several machines", where="word2vec")
         if self.context.describes_only:
             return
-        self.matrices = {name: self._drawn(name, shape) for name, shape in self._shapes().items()}
-        drawing = Drawing(recipe, self.counts)
-        made = FullSoftmax if recipe.objective == "softmax" else Rounds
-        self.trainer: Rounds | FullSoftmax = made(recipe, self.context, self.corpus, drawing, self.matrices)
+        drawing, shapes = Drawing(recipe, self.counts), self._shapes()
+        self.trainer: Rounds | FullSoftmax
+        if recipe.objective == "softmax":
+            self.matrices = {name: self._drawn(name, shape, 0) for name, shape in shapes.items()}
+            self.trainer = FullSoftmax(recipe, self.context, self.corpus, drawing, self.matrices)
+        else:
+            rows = {name: shape[0] for name, shape in shapes.items()}
+            plan, host = Plan(recipe, self.corpus, drawing, rows), backend.name == "cpu"
+            whole = {
+                name: self._drawn(name, shape, plan.spare(name) if host else 0)
+                for name, shape in shapes.items()
+            }
+            self.matrices = {name: table[: rows[name]] for name, table in whole.items()}
+            self.trainer = Rounds(recipe, self.context, self.corpus, drawing, plan, whole)
         self.words_seen = 0
 
     def _shapes(self) -> dict[str, tuple[int, int]]:
@@ -155,10 +166,11 @@ class Word2Vec(AskedVectors):
         outputs = max(words - 1, 1) if self.recipe.objective == "hierarchical" else words
         return {"input": (words + self.document_count, width), "output": (outputs, width)}
 
-    def _drawn(self, name: str, shape: tuple[int, int]) -> Any:
-        """First values: from the stream "init"; rows of words that `start` has are its rows."""
+    def _drawn(self, name: str, shape: tuple[int, int], spare: int) -> Any:
+        """First values: from the stream "init"; rows of words that `start` has are its rows. spare: rows more
+        behind them."""
         recipe, backend = self.recipe, self.context.backend
-        values = np.zeros(shape, backend.dtype)
+        values = aligned((shape[0] + spare, shape[1]), backend.dtype)
         rng = self.context.streams.get("init", 0 if name == "input" else 1)
         if recipe.init == "unit" or name == "input":
             for row in range(0, shape[0], 1 << 14):  # some at a time: no second matrix
@@ -205,7 +217,7 @@ class Word2Vec(AskedVectors):
         whole = trainer.words_before(trainer.steps)
         for step in range(skip, trainer.steps):
             before, after = trainer.words_before(step), trainer.words_before(step + 1)
-            loss = trainer.step(epoch, step, self.lr_at((epoch - 1) * whole + before, whole))
+            loss = trainer.step(epoch, step, lambda seen: self.lr_at((epoch - 1) * whole + seen, whole))
             if not math.isfinite(loss):
                 raise NonFinite(loss, "the product of two vectors")
             self.words_seen = (epoch - 1) * whole + after
@@ -263,7 +275,7 @@ class Word2Vec(AskedVectors):
                 raise DataError(text)
             values = np.zeros(shape, backend.dtype)
             values[:, : self.recipe.dim] = rows
-            self.matrices[name] = backend.asarray(values)
+            self.matrices[name][...] = backend.asarray(values)
         self.trainer.loss[:] = state["loss"]
         self.words_seen = int(state["words_seen"])
 

@@ -94,11 +94,16 @@ def named(fn: Any) -> FunctionType:
     """
     digest = sha256()
     _describe(fn, digest.update)
-    foreign = {f.__name__: getattr(_module(f), f.__name__) for f in _called(fn) if hasattr(f, _ELSEWHERE)}
-    copy = FunctionType(fn.__code__, fn.__globals__ | foreign, fn.__name__, fn.__defaults__, fn.__closure__)
+    copy = _with_foreign(fn)
     copy.__qualname__ = f"{fn.__name__}_{digest.hexdigest()[:12]}"
     copy.__module__ = fn.__module__
     return copy
+
+
+def _with_foreign(fn: Any) -> FunctionType:
+    """A copy of `fn` that calls the namesakes of what is elsewhere."""
+    foreign = {f.__name__: getattr(_module(f), f.__name__) for f in _called(fn) if hasattr(f, _ELSEWHERE)}
+    return FunctionType(fn.__code__, fn.__globals__ | foreign, fn.__name__, fn.__defaults__, fn.__closure__)
 
 
 def _describe(fn: Any, update: Callable[[bytes], None]) -> None:
@@ -136,14 +141,19 @@ def _make_known(fn: Any, fastmath: set[str]) -> None:
 
 def _overload(fn: FunctionType, fastmath: set[str]) -> None:
     import numba
-    from numba.extending import overload, register_jitable
+    from numba.extending import overload
 
     pair = getattr(fn, _VARIANTS, None)
     if pair is None:
         _make_known(fn, fastmath)
         own = FAST if getattr(fn, _AS_KERNEL, False) else fastmath
-        inline = {"forceinline": True} if hasattr(fn, _INLINED) else {}
-        register_jitable(fastmath=own, error_model="numpy", **inline)(fn)
+        options: Any = {"fastmath": own, "error_model": "numpy", "forceinline": hasattr(fn, _INLINED)}
+        whole = _with_foreign(fn)
+
+        @overload(fn, strict=False, jit_options=options)
+        def same(*args):  # type: ignore[no-untyped-def]
+            return whole
+
         return
     single, double = pair
     _make_known(single, fastmath)

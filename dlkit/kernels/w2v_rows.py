@@ -97,14 +97,18 @@ def change_weights_reference(rows: Any, times: Any, rate: float, seen: Any, tota
     seen[rows], total[rows] = 0, 0
 
 
+def weight_of(n, total, rate):
+    """The weight where n stretches made so many steps with a row."""
+    x = rate * total / n
+    return 1.0 if n == 1 or x < SMALL else np.expm1(-n * x) / (n * np.expm1(-x))
+
+
 def _change_weights_cpu(rows, times, rate, seen, total, weights):
     for i in range(rows.size):
         seen[rows[i]] += 1
         total[rows[i]] += times[i]
     for i in range(rows.size):
-        n = seen[rows[i]]
-        x = rate * total[rows[i]] / n
-        weights[i] = 1.0 if n == 1 or x < SMALL else np.expm1(-n * x) / (n * np.expm1(-x))
+        weights[i] = weight_of(seen[rows[i]], total[rows[i]], rate)
     for i in range(rows.size):
         seen[rows[i]], total[rows[i]] = 0, 0
 

@@ -8,9 +8,9 @@ an input is
 
 and descent moves all from their values before:   x <- x + lr sum_k g_k y_k,   y_k <- y_k + lr g_k x.
 
-In skip-gram each word around is an input of its own, one after another; the targets are those of the window,
-so that a window is a small dense product instead of one of vectors a pair. In CBOW the mean (or sum) of all
-inputs is the one input, and its change goes to all of them.
+In skip-gram each word around is an input of its own. The targets are those of the window, and up to eight
+inputs answer from the same values: a window is a small dense product instead of one of vectors a pair. In
+CBOW the mean (or sum) of all inputs is the one input, and its change goes to all of them.
 """
 
 # What numba compiles has no annotations.
@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
-from dlkit.kernels.compile import as_kernel
-from dlkit.kernels.exponential import exponential
+from dlkit.kernels.compile import elsewhere, inlined
 from dlkit.kernels.registry import kernel
 
 EACH, MEAN, SUM = 0, 1, 2
@@ -30,15 +29,98 @@ EACH, MEAN, SUM = 0, 1, 2
 FARTHEST = 30
 """|x . y| beyond which the sigmoid is taken to be that of this value."""
 LANES = 32
+WHOLE = 16
+"""Rows are of a multiple of so many numbers (the last ones may be zeros)."""
+SIX = 6
+"""Targets that are worked on at a time: a window's with five negatives."""
+AHEAD, FURTHER = 2, 8
+"""Windows ahead whose targets, words ahead whose rows are fetched into the cache."""
+OFTEN = 16
+"""Windows whose losses are summed in the matrices' own type."""
+GROUP = 8
+"""Inputs of a window that answer at a time, all from the values before."""
+EIGHT = 8
+"""Numbers from an input's products to the next one's."""
+Z, G, LOSSES = range(3)
+"""Rows of small work space: products, gradients, losses."""
+CHANGE = GROUP
+"""The row of work space with the change of a window's input; those before keep inputs."""
+
+
+@elsewhere("dlkit.backend.vectors")
+def lanes(table):
+    """How many numbers of a table's type a vector holds."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def load(table, row, at):
+    """table[row, at : at + lanes]."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def store(table, row, at, x):
+    """table[row, at : at + lanes] = x."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def fetch(table, row, at):
+    """table[row, at] will be wanted soon."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def every(value):
+    """A vector of one number again and again."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def muladd(x, y, z):
+    """x y + z."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def plus(x, y):
+    """x + y."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def times(x, y):
+    """x y."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def within(x, most):
+    """x, or most or -most where it is beyond."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def logistic(u):
+    """(sigma(-u), ln(1 + e^-u))."""
+    raise NotImplementedError
+
+
+@elsewhere("dlkit.backend.vectors")
+def totals(x0, x1, x2, x3, x4, x5):
+    """A vector that begins with their sums."""
+    raise NotImplementedError
 
 
 def embed_windows_reference(
     a: Any, b: Any, words: Any, reach: Any, own: Any, targets: Any, signs: Any, ends: Any, first: Any,
     last: Any, most: int, lr: float, around: int, together: int, exact: int, learn: int, loss: Any,
 ) -> None:  # fmt: skip
-    """a: (N, d) inputs, b: (M, d) targets, updated. words: (n,) int32 rows of a, -1 where a sentence ends;
-    reach: (n,) int32, how many words to each side are inputs (around: 0 leaves them out); own: (n,) int32, a
-    row of a that is an input too (a document), -1 for none, or (0,). Window c answers for
+    """a: (N, d) inputs, b: (M, d) targets, updated; d: a multiple of WHOLE. words: (n,) int32 rows of a, -1
+    where a sentence ends; reach: (n,) int32, how many words to each side are inputs (around: 0 leaves them
+    out); own: (n,) int32, a row of a that is an input too (a document), -1 for none, or (0,). Window c
+    answers for
     targets[ends[c]:ends[c + 1]], int32 rows of b, all different, at most `most`, with signs, int32.
 
     Stretch p has the windows first[p]:last[p], (P,) int64, one after another; stretches of one call share no
@@ -55,17 +137,20 @@ def embed_windows_reference(
             near = list(_around(words, c, reach[c], first[p], last[p])) if around else []
             rows = [*near, *own[c : c + 1][own[c : c + 1] >= 0].tolist()]
             moved = rows if learn else rows[len(near) :]
-            for group in [rows] if together and rows else [[row] for row in (moved if not together else [])]:
-                x = a[group].sum(axis=0) / (len(group) if together == MEAN else 1)
-                y, s = b[targets[mine]], signs[mine].astype(a.dtype)
-                z = np.clip(y @ x, -FARTHEST, FARTHEST) * s
+            y, s = b[targets[mine]], signs[mine].astype(a.dtype)
+            groups = [moved[i : i + GROUP] for i in range(0, len(moved), GROUP)]
+            for group in groups if together == EACH else [rows] if rows else []:
+                x = a[group]  # (inputs, d)
+                if together:
+                    x = x.sum(axis=0, keepdims=True) / (len(group) if together == MEAN else 1)
+                z = np.clip(x @ y.T, -FARTHEST, FARTHEST) * s
                 g = lr * s / (1 + np.exp(z))
-                change = g @ y / (len(group) if together == MEAN and exact else 1)
-                for row in moved if together else group:
-                    a[row] += change
+                changes = g @ y / (len(group) if together == MEAN and exact else 1)
+                np.add.at(a, moved if together else group, changes)
                 if learn:
-                    b[targets[mine]] += np.outer(g, x)
-                loss[p] += float(np.log1p(np.exp(-z.astype(np.float64))).sum()), 1
+                    y = y + g.T @ x
+                    b[targets[mine]] = y
+                loss[p] += float(np.log1p(np.exp(-z.astype(np.float64))).sum()), len(x)
 
 
 def _around(words: Any, c: int, reach: int, first: int, last: int) -> Any:
@@ -79,101 +164,106 @@ def _around(words: Any, c: int, reach: int, first: int, last: int) -> Any:
     return [*words[left:c].tolist(), *words[c + 1 : right].tolist()]
 
 
-@as_kernel
-def _answer_six(a, rows, start, n, b, targets, signs, begin, rate, g, sums):
-    """Inputs a[rows[start:n]], one after another, for a window of six targets: the common case, unrolled."""
-    real = a.dtype.type
-    zero, one, far, wide = real(0), real(1), real(FARTHEST), b.shape[1]
-    y0, y1 = np.uint32(targets[begin]), np.uint32(targets[begin + 1])
-    y2, y3 = np.uint32(targets[begin + 2]), np.uint32(targets[begin + 3])
-    y4, y5 = np.uint32(targets[begin + 4]), np.uint32(targets[begin + 5])
-    chance = sums[1]
-    for i in range(start, n):
-        x = rows[i]
-        d0, d1, d2, d3, d4, d5 = zero, zero, zero, zero, zero, zero
-        for f in range(wide):
-            v = a[x, f]
-            d0 += v * b[y0, f]
-            d1 += v * b[y1, f]
-            d2 += v * b[y2, f]
-            d3 += v * b[y3, f]
-            d4 += v * b[y4, f]
-            d5 += v * b[y5, f]
-        g[0], g[1], g[2], g[3], g[4], g[5] = d0, d1, d2, d3, d4, d5
-        for k in range(6):
-            z = g[k]
-            z = far if z > far else (-far if z < -far else z)
-            g[k] = exponential(-z if signs[begin + k] > 0 else z)
-        for k in range(6):
-            right = one / (one + g[k])
-            chance *= np.float64(right)
-            g[k] *= right * (rate if signs[begin + k] > 0 else -rate)
-        if chance < 1e-100:  # one logarithm for many factors
-            sums[0] -= np.log(chance)
-            chance = 1.0
-        g0, g1, g2, g3, g4, g5 = g[0], g[1], g[2], g[3], g[4], g[5]
-        for f in range(wide):
-            v = a[x, f]
-            u0, u1, u2, u3, u4, u5 = b[y0, f], b[y1, f], b[y2, f], b[y3, f], b[y4, f], b[y5, f]
-            a[x, f] = v + (g0 * u0 + g1 * u1 + g2 * u2 + g3 * u3 + g4 * u4 + g5 * u5)
-            b[y0, f] = u0 + g0 * v
-            b[y1, f] = u1 + g1 * v
-            b[y2, f] = u2 + g2 * v
-            b[y3, f] = u3 + g3 * v
-            b[y4, f] = u4 + g4 * v
-            b[y5, f] = u5 + g5 * v
-    sums[1] = chance
+@inlined
+def _hold(a, rows, i, n, work):
+    """The inputs a[rows[i : i + n]] as they are before they answer."""
+    for j in range(n):
+        for f in range(0, a.shape[1], lanes(a)):
+            store(work, j, f, load(a, rows[i + j], f))
 
 
-@as_kernel
-def _answer(a, rows, start, n, b, targets, signs, begin, m, rate, learn, g, moved, sums):
-    """The same for any number m of targets; learn: 0 leaves the targets as they are."""
-    real = a.dtype.type
-    zero, one, far, wide = real(0), real(1), real(FARTHEST), b.shape[1]
-    for i in range(start, n):
-        x = rows[i]
-        for k in range(m):
-            y, dot = np.uint32(targets[begin + k]), zero
-            for f in range(wide):
-                dot += a[x, f] * b[y, f]
-            g[k] = dot
-        chance = sums[1]
-        for k in range(m):
-            z = g[k]
-            z = far if z > far else (-far if z < -far else z)
-            e = exponential(-z if signs[begin + k] > 0 else z)
-            right = one / (one + e)
-            chance *= np.float64(right)
-            g[k] = e * right * (rate if signs[begin + k] > 0 else -rate)
-            if chance < 1e-100:
-                sums[0] -= np.log(chance)
-                chance = 1.0
-        sums[1] = chance
-        for f in range(wide):
-            moved[f] = a[x, f]
-        k = 0
-        while learn and k + 2 < m:
-            y0, y1 = np.uint32(targets[begin + k]), np.uint32(targets[begin + k + 1])
-            y2 = np.uint32(targets[begin + k + 2])
-            g0, g1, g2 = g[k], g[k + 1], g[k + 2]
-            for f in range(wide):
-                v, u0, u1, u2 = a[x, f], b[y0, f], b[y1, f], b[y2, f]
-                moved[f] += g0 * u0 + g1 * u1 + g2 * u2
-                b[y0, f] = u0 + g0 * v
-                b[y1, f] = u1 + g1 * v
-                b[y2, f] = u2 + g2 * v
-            k += 3
-        while k < m:
-            y, g0 = np.uint32(targets[begin + k]), g[k]
-            for f in range(wide):
-                v, u = a[x, f], b[y, f]
-                moved[f] += g0 * u
-                b[y, f] = u + g0 * v if learn else u
-            k += 1
-        for f in range(wide):
-            a[x, f] = moved[f]
+@inlined
+def _products(n, b, ys, block, work, small):
+    """small[Z, 8 j : 8 j + 6] = work[j] . b[y] for the six targets of a block."""
+    y0, y1, y2 = ys[block, 0], ys[block, 1], ys[block, 2]
+    y3, y4, y5 = ys[block, 3], ys[block, 4], ys[block, 5]
+    for j in range(n):
+        c0 = c1 = c2 = c3 = c4 = c5 = every(work.dtype.type(0))
+        for f in range(0, work.shape[1], lanes(work)):
+            v = load(work, j, f)
+            c0 = muladd(v, load(b, y0, f), c0)
+            c1 = muladd(v, load(b, y1, f), c1)
+            c2 = muladd(v, load(b, y2, f), c2)
+            c3 = muladd(v, load(b, y3, f), c3)
+            c4 = muladd(v, load(b, y4, f), c4)
+            c5 = muladd(v, load(b, y5, f), c5)
+        store(small, Z, EIGHT * j, totals(c0, c1, c2, c3, c4, c5))
 
 
+@inlined
+def _gradients(n, s, block, rate, small):
+    """small[G] = rate s sigma(-s z), and -ln sigma(s z) added to small[LOSSES]; a sign of 0 adds nothing."""
+    far, rates, losses = every(small.dtype.type(FARTHEST)), every(rate), load(small, LOSSES, 0)
+    for at in range(0, n * EIGHT, lanes(small)):
+        signs = load(s, block, 0 if at + lanes(small) <= n * EIGHT else lanes(small))
+        tail, loss = logistic(times(within(load(small, Z, at), far), signs))
+        store(small, G, at, times(times(rates, signs), tail))
+        losses = muladd(times(signs, signs), loss, losses)
+    store(small, LOSSES, 0, losses)
+
+
+@inlined
+def _move(to, rows, i, n, b, ys, block, learn, work, small):
+    """to[rows[i + j]] += sum_k g_jk y_k and, if `learn`, y_k += sum_j g_jk work[j] for the six targets of a
+    block. The last to be stored is the first target: with g = 0 it also fills up the block."""
+    y0, y1, y2 = ys[block, 0], ys[block, 1], ys[block, 2]
+    y3, y4, y5 = ys[block, 3], ys[block, 4], ys[block, 5]
+    for f in range(0, b.shape[1], lanes(b)):
+        u0, u1, u2 = load(b, y0, f), load(b, y1, f), load(b, y2, f)
+        u3, u4, u5 = load(b, y3, f), load(b, y4, f), load(b, y5, f)
+        w0, w1, w2, w3, w4, w5 = u0, u1, u2, u3, u4, u5
+        for j in range(n):
+            v, moved = load(work, j, f), load(to, rows[i + j], f)
+            g0, g1 = every(small[G, EIGHT * j]), every(small[G, EIGHT * j + 1])
+            g2, g3 = every(small[G, EIGHT * j + 2]), every(small[G, EIGHT * j + 3])
+            g4, g5 = every(small[G, EIGHT * j + 4]), every(small[G, EIGHT * j + 5])
+            moved = muladd(g2, u2, muladd(g1, u1, muladd(g0, u0, moved)))
+            moved = muladd(g5, u5, muladd(g4, u4, muladd(g3, u3, moved)))
+            w0, w1, w2 = muladd(g0, v, w0), muladd(g1, v, w1), muladd(g2, v, w2)
+            w3, w4, w5 = muladd(g3, v, w3), muladd(g4, v, w4), muladd(g5, v, w5)
+            store(to, rows[i + j], f, moved)
+        if learn:
+            store(b, y5, f, w5)
+            store(b, y4, f, w4)
+            store(b, y3, f, w3)
+            store(b, y2, f, w2)
+            store(b, y1, f, w1)
+            store(b, y0, f, w0)
+
+
+@inlined
+def _answer(to, rows, i, n, b, ys, s, blocks, rate, learn, work, small):
+    """The inputs in work[:n] answer for the targets of a window; the change of each is added to its
+    to[row]."""
+    for block in range(blocks):
+        _products(n, b, ys, block, work, small)
+        _gradients(n, s, block, rate, small)
+        _move(to, rows, i, n, b, ys, block, learn, work, small)
+
+
+@inlined
+def _in_sixes(targets, signs, begin, m, ys, s):
+    """The targets of a window in blocks of six, and their signs: for each eight products again, then once.
+    Returns how many blocks."""
+    blocks = (m + SIX - 1) // SIX
+    for block in range(blocks):
+        for k in range(SIX):
+            i = SIX * block + k
+            ys[block, k] = targets[begin + i] if i < m else targets[begin]
+            sign = signs[begin + i] if i < m else 0
+            s[block, lanes(s) + k] = sign
+            for j in range(k, lanes(s), EIGHT):
+                s[block, j] = sign
+    return blocks
+
+
+@inlined
+def _fetch_row(table, row):
+    for f in range(0, table.shape[1], lanes(table)):
+        fetch(table, row, f)
+
+
+@inlined
 def _words_around(words, c, reach, first, last, rows):
     """Put the rows of the words within reach of c into `rows`, left to right; returns how many."""
     n = 0
@@ -191,29 +281,26 @@ def _words_around(words, c, reach, first, last, rows):
     return n
 
 
-@as_kernel
-def _together(a, rows, n, share, h):
-    """h[0] and h[1] = share * the sum of the input rows."""
-    for f in range(a.shape[1]):
-        h[0, f] = 0
-    for j in range(n):
-        row = rows[j]
-        for f in range(a.shape[1]):
-            h[0, f] += a[row, f]
-    for f in range(a.shape[1]):
-        h[0, f] *= share
-        h[1, f] = h[0, f]
+@inlined
+def _together(a, rows, n, share, work):
+    """work[0] = share * the sum of the input rows; work[CHANGE] = 0."""
+    wide = every(share)
+    for f in range(0, a.shape[1], lanes(a)):
+        h = load(a, rows[0], f)
+        for j in range(1, n):
+            h = plus(h, load(a, rows[j], f))
+        store(work, 0, f, times(h, wide))
+        store(work, CHANGE, f, every(a.dtype.type(0)))
 
 
-@as_kernel
-def _spread(a, rows, start, n, share, h):
-    """The change from h[1] to h[0], times share, to each of the rows from `start` on."""
-    for f in range(a.shape[1]):
-        h[0, f] = (h[0, f] - h[1, f]) * share
-    for j in range(start, n):
-        row = rows[j]
-        for f in range(a.shape[1]):
-            a[row, f] += h[0, f]
+@inlined
+def _spread(a, rows, start, n, share, work):
+    """work[CHANGE], times share, to each of the rows from `start` on."""
+    wide = every(share)
+    for f in range(0, a.shape[1], lanes(a)):
+        change = times(load(work, CHANGE, f), wide)
+        for j in range(start, n):
+            store(a, rows[j], f, plus(load(a, rows[j], f), change))
 
 
 def _embed_windows_cpu(
@@ -224,12 +311,18 @@ def _embed_windows_cpu(
     widest = 0
     for c in range(reach.size):
         widest = max(widest, reach[c])
-    rows, only = np.empty(2 * widest + 1, np.uint32), np.zeros(1, np.uint32)
-    g, moved = np.empty(max(most, 1), a.dtype), np.empty(a.shape[1], a.dtype)
-    h, sums = np.empty((2, a.shape[1]), a.dtype), np.empty(2)
+    rows, room = np.empty(2 * widest + 1, np.int64), (max(most, 1) + SIX - 1) // SIX
+    ys, s = np.empty((room, SIX), np.int64), np.zeros((room, 2 * lanes(a)), a.dtype)
+    work, only = np.empty((GROUP + 1, a.shape[1]), a.dtype), np.full(1, CHANGE, np.int64)
+    small = np.zeros((3, GROUP * EIGHT + lanes(a)), a.dtype)
     for p in range(first.size):
-        sums[0], sums[1], count = 0.0, 1.0, 0
+        total, count = 0.0, 0
         for c in range(first[p], last[p]):
+            if c + AHEAD < last[p]:
+                for t in range(ends[c + AHEAD], ends[c + AHEAD + 1]):
+                    _fetch_row(b, targets[t])
+            if around and c + FURTHER < last[p] and words[c + FURTHER] >= 0:
+                _fetch_row(a, words[c + FURTHER])
             begin, m = ends[c], ends[c + 1] - ends[c]
             if words[c] < 0 or m == 0:
                 continue
@@ -240,26 +333,40 @@ def _embed_windows_cpu(
                 n += 1
             if n == 0:
                 continue
+            blocks = _in_sixes(targets, signs, begin, m, ys, s)
             if together == EACH:
-                if m == 6 and learn:
-                    _answer_six(a, rows, start, n, b, targets, signs, begin, rate, g, sums)
-                else:
-                    _answer(a, rows, start, n, b, targets, signs, begin, m, rate, learn, g, moved, sums)
+                for i in range(start, n, GROUP):
+                    some = min(GROUP, n - i)
+                    _hold(a, rows, i, some, work)
+                    _answer(a, rows, i, some, b, ys, s, blocks, rate, learn, work, small)
                 count += n - start
-                continue
-            share = one / real(n) if together == MEAN else one
-            _together(a, rows, n, share, h)
-            if m == 6 and learn:
-                _answer_six(h, only, 0, 1, b, targets, signs, begin, rate, g, sums)
             else:
-                _answer(h, only, 0, 1, b, targets, signs, begin, m, rate, learn, g, moved, sums)
-            _spread(a, rows, start, n, share if together == MEAN and exact else one, h)
-            count += 1
-        loss[p, 0] = sums[0] - np.log(sums[1])
+                share = one / real(n) if together == MEAN else one
+                _together(a, rows, n, share, work)
+                _answer(work, only, 0, 1, b, ys, s, blocks, rate, learn, work, small)
+                _spread(a, rows, start, n, share if together == MEAN and exact else one, work)
+                count += 1
+            if c % OFTEN == 0:
+                total += _taken(small)
+        loss[p, 0] = total + _taken(small)
         loss[p, 1] = count
 
 
+@inlined
+def _taken(small):
+    """The losses so far, which then begin anew: a sum of few numbers keeps its digits."""
+    total = 0.0
+    for k in range(lanes(small)):
+        total += small[LOSSES, k]
+        small[LOSSES, k] = 0
+    return total
+
+
 CUDA = r"""
+#define GROUP 8
+// Row of input j of a window.
+#define ROW(j) ((long long)((j) < near ? words[left + (j) + ((j) >= before)] : own[c]))
+
 // A warp works on one stretch, a window at a time; each lane has every 32nd factor. The lanes add their parts
 // of a product by an exchange whose order is fixed, so the bits do not depend on timing.
 __device__ __forceinline__ real whole(real mine, real* part) {
@@ -282,8 +389,8 @@ extern "C" __global__ void embed_windows(real* a, real* b, const int* words, con
                                          double* loss, real* scratch, int d) {
   __shared__ real part[32];
   int lane = threadIdx.x, p = blockIdx.x;
-  real* g = scratch + (long long)p * (most + d);
-  real* h = g + most;
+  real* g = scratch + (long long)p * GROUP * (most + d);  // of input j: g[j * most ...]
+  real* held = g + GROUP * most;                           // input j before it answers: held[j * d ...]
   double total = 0, count = 0;
   for (long long c = first[p]; c < last[p]; c++) {
     long long begin = ends[c];
@@ -300,44 +407,50 @@ extern "C" __global__ void embed_windows(real* a, real* b, const int* words, con
     int learnt = learn ? 0 : near;
     int inputs = together == 0 ? n : (n < 1 ? n : 1);
     real share = together == 1 ? (real)1 / (real)n : (real)1;
-    for (int i = together == 0 ? learnt : 0; i < inputs; i++) {
-      real* x = a + (long long)(i < near ? words[left + i + (i >= before)] : own[c]) * d;
-      if (together != 0) {
-        for (int f = lane; f < d; f += 32) {
+    for (int i = together == 0 ? learnt : 0; i < inputs; i += GROUP) {
+      int some = inputs - i < GROUP ? inputs - i : GROUP;
+      for (int f = lane; f < d; f += 32) {
+        if (together == 0) {
+          for (int j = 0; j < some; j++)
+            held[j * d + f] = a[ROW(i + j) * d + f];
+        } else {
           real sum = 0;
-          for (int j = 0; j < n; j++)
-            sum += a[(long long)(j < near ? words[left + j + (j >= before)] : own[c]) * d + f];
-          h[f] = sum * share;
-        }
-        x = h;
-      }
-      for (int k = 0; k < m; k++) {
-        const real* y = b + (long long)targets[begin + k] * d;
-        real dot = 0;
-        for (int f = lane; f < d; f += 32) dot += x[f] * y[f];
-        real z = whole(dot, part);
-        z = z > (real)30 ? (real)30 : (z < (real)-30 ? (real)-30 : z);
-        real e = real_exp(signs[begin + k] > 0 ? -z : z);
-        if (lane == 0) {
-          g[k] = (signs[begin + k] > 0 ? lr : -lr) * e / ((real)1 + e);
-          total += log1p((double)e);
+          for (int j = 0; j < n; j++) sum += a[ROW(j) * d + f];
+          held[f] = sum * share;
         }
       }
-      count += 1;
+      __syncthreads();
+      for (int j = 0; j < some; j++) {
+        for (int k = 0; k < m; k++) {
+          const real* y = b + (long long)targets[begin + k] * d;
+          real dot = 0;
+          for (int f = lane; f < d; f += 32) dot += held[j * d + f] * y[f];
+          real z = whole(dot, part);
+          z = z > (real)30 ? (real)30 : (z < (real)-30 ? (real)-30 : z);
+          real e = real_exp(signs[begin + k] > 0 ? -z : z);
+          if (lane == 0) {
+            g[j * most + k] = (signs[begin + k] > 0 ? lr : -lr) * e / ((real)1 + e);
+            total += log1p((double)e);
+          }
+        }
+      }
+      count += some;
       __syncthreads();
       for (int f = lane; f < d; f += 32) {
-        real v = x[f], change = 0;
-        for (int k = 0; k < m; k++) {
-          real* y = b + (long long)targets[begin + k] * d + f;
-          change += g[k] * *y;
-          if (learn) *y += g[k] * v;
+        for (int j = 0; j < some; j++) {
+          real change = 0;
+          for (int k = 0; k < m; k++) change += g[j * most + k] * b[(long long)targets[begin + k] * d + f];
+          if (together == 0) {
+            a[ROW(i + j) * d + f] += change;
+          } else {
+            if (together == 1 && exact) change *= share;
+            for (int o = learnt; o < n; o++) a[ROW(o) * d + f] += change;
+          }
         }
-        if (together == 0) {
-          x[f] = v + change;
-        } else {
-          if (together == 1 && exact) change *= share;
-          for (int j = learnt; j < n; j++)
-            a[(long long)(j < near ? words[left + j + (j >= before)] : own[c]) * d + f] += change;
+        for (int k = 0; k < m && learn; k++) {
+          real change = 0;
+          for (int j = 0; j < some; j++) change += g[j * most + k] * held[j * d + f];
+          b[(long long)targets[begin + k] * d + f] += change;
         }
       }
       __syncthreads();
@@ -356,7 +469,7 @@ def _embed_windows_gpu(
     first: Any, last: Any, most: int, lr: float, around: int, together: int, exact: int, learn: int,
     loss: Any,
 ) -> None:  # fmt: skip
-    scratch = launch.scratch(a, max(first.size * (most + a.shape[1]), 1))
+    scratch = launch.scratch(a, max(first.size * GROUP * (most + a.shape[1]), 1))
     launch(
         "embed_windows", (first.size,), a, b, words, reach, own, targets, signs, ends, first, last, most, lr,
         around, together, exact, learn, int(own.size > 0), loss, scratch, a.shape[1], block=LANES,
@@ -371,6 +484,8 @@ def _check(
     inputs, d = checks.matrix(name, "a", a)
     outputs, _ = checks.matrix(name, "b", b)
     checks.shaped(name, "b", b, (outputs, d), a.dtype)
+    if d % WHOLE:
+        raise ValueError(f"{name}: a: expected rows of a multiple of {WHOLE} numbers, got {d}")
     checks.shaped(name, "words", words, (n,), np.int32)
     checks.shaped(name, "reach", reach, (n,), np.int32)
     checks.shaped(name, "own", own, (n if len(own) else 0,), np.int32)

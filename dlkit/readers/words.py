@@ -224,7 +224,12 @@ def _japanese(mode: str) -> Callable[[str], str]:
 
     local = threading.local()
     split: Any = getattr(sudachi.SplitMode, mode)
-    dictionary = sudachi.Dictionary(dict="small")
+    try:
+        dictionary = sudachi.Dictionary(dict="small")
+    except ImportError as error:
+        text = "the Japanese tokeniser needs SudachiPy's small dictionary, which is not installed"
+        hint = "pip install 'dlkit[ja]' (sudachidict-small)"
+        raise UsageError(text, where="text.tokens", hint=hint) from error
 
     def cut(text: str) -> str:
         if not hasattr(local, "tokeniser"):

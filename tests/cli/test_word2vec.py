@@ -167,10 +167,21 @@ def test_items_between_tabs_and_japanese_names(tmp_path: Path) -> None:
         16,
         "--set",
         "sample=0",
+        "--negative",
+        2,  # of eight items five would be nearly all
     )
     assert set(nearest(run, "吾輩は猫である", "--top", 3)) == {"こころ", "三四郎", "Das Schloß"}
     text = (run / "vectors.txt").read_text(encoding="utf-8")
     assert "One_Piece_1 " in text, "a blank would end the word"
+
+
+def test_japanese_text_is_cut_into_words(tmp_path: Path) -> None:
+    pytest.importorskip("sudachipy", reason="SudachiPy is not installed")
+    pytest.importorskip("sudachidict_small", reason="SudachiPy's small dictionary is not installed")
+    (tmp_path / "猫.txt").write_text("吾輩は猫である。名前はまだ無い。\n" * 30, encoding="utf-8")
+    good("word2vec", tmp_path / "猫.txt", "-o", tmp_path / "run", "--tokens", "japanese", *QUICK)
+    words = read_vectors(tmp_path / "run" / "vectors.txt").words
+    assert {"吾輩", "は", "猫", "名前", "まだ", "無い"} <= set(words)
 
 
 def test_documents_and_inference(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _windows(rng: Rng, n: int, inputs: int, outputs: int, most: int) -> tuple[np
     return words, reach, targets, signs, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
-@cases("embed_windows", n=(0, 1, 60), d=(1, 33), together=(0, 1, 2), own=(0, 1), around=(1, 0), learn=(1, 0))
+@cases("embed_windows", n=(0, 1, 60), d=(16, 48), together=(0, 1, 2), own=(0, 1), around=(1, 0), learn=(1, 0))
 def _embed_windows(
     rng: Rng, real: type, n: int, d: int, together: int, own: int, around: int, learn: int
 ) -> Args:

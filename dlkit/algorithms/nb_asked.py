@@ -160,8 +160,10 @@ class AskedBayes(Algorithm):
         if missing := getattr(source, "missing", 0):
             log(f"{source.name}: {missing:,} empty cells say nothing")
         if unseen := getattr(source, "unseen", 0) or getattr(self.evidence, "unseen", 0):
-            what = "words" if self.is_text else "cells with a category"
-            how = "" if self.is_text or self.recipe.data.unseen == "smooth" else ": they say nothing"
+            what = "word" if self.is_text else "cell"
+            what += "s" * (unseen > 1) + " with a category" * (not self.is_text)
+            how = ": they say nothing" if unseen > 1 else ": it says nothing"
+            how = "" if self.is_text or self.recipe.data.unseen == "smooth" else how
             log(f"{source.name}: {unseen:,} {what} not seen in training{how}")
         if self.impossible > 1:
             log(f"{source.name}: {self.impossible:,} rows impossible in every class")

@@ -146,11 +146,14 @@ def _scan(text, separator, blanks, stops, codes, starts, lines, slots, begins, e
             h = _hash(text, a, b, twice)
         else:
             a, twice, word, h = i, 0, np.uint64(0), np.uint64(_BASIS)
-            while i < text.size and not stops[text[i]]:
-                if i - a >= _SHORT and (i - a) % _SHORT == 0:
-                    h, word = (h ^ word) * np.uint64(_PRIME), np.uint64(0)
-                word = (word << np.uint64(8)) | np.uint64(text[i])
-                i += 1
+            while True:
+                end = min(i + _SHORT, text.size)
+                while i < end and not stops[text[i]]:
+                    word = (word << np.uint64(8)) | np.uint64(text[i])
+                    i += 1
+                if i < end or i == text.size or stops[text[i]]:
+                    break
+                h, word = (h ^ word) * np.uint64(_PRIME), np.uint64(0)
             b = i
             if b > a and (text[b - 1] == _BLANK or text[b - 1] == _TAB):
                 a, b = _trimmed(text, a, b)

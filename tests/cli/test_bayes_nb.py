@@ -223,7 +223,7 @@ def test_unseen_and_missing_cells_are_counted(tmp_path: Path) -> None:
     strange = b"outlook,temperature,humidity,windy\nfoggy,hot,?,true\n"
     finished = call("predict", run, "-", stdin=strange)
     assert "1 empty cells say nothing" in finished.stderr
-    assert "1 cells with a category not seen in training: they say nothing" in finished.stderr
+    assert "1 cell with a category not seen in training: it says nothing" in finished.stderr
     left_out = done("predict", run, "-", stdin=b"outlook,temperature,humidity,windy\n,hot,,true\n")
     assert finished.stdout == left_out
 

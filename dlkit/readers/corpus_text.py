@@ -195,6 +195,6 @@ def sentences_of(piece: Piece, name: str, kind: Sentences) -> Sentence:
 
 
 def _filled(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """(L,) bool: lines that hold more than ASCII white space."""
-    seen = np.flatnonzero((data > 32) | (data == 0))
+    """(L,) bool: lines that hold more than ASCII white space (9 to 13 and 28 to 32)."""
+    seen = np.flatnonzero((data > 32) | (data < 9) | ((data > 13) & (data < 28)))
     return np.searchsorted(seen, starts) < np.searchsorted(seen, ends)

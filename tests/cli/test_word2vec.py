@@ -241,6 +241,14 @@ def test_bad_text_is_told_in_one_line(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_line_of_one_odd_character_has_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "odd.txt"
+    path.write_bytes(b"a b a\n\x08\n \t\x1c\nb a\n")
+    told = good("word2vec", path, "--dry-run", "--tokens", "blank", "--min-count", "2")
+    assert "5 words of 6 · 2 distinct" in told.stdout
+
+
+
 def test_broken_lines_are_skipped_on_request(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(b"good words here\nbad \xff line\ngood words here\n" * 5)
     done = good("word2vec", tmp_path / "x.txt", "-o", tmp_path / "run", "--on-bad-row", "skip", "--dim", 4)

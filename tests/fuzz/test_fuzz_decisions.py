@@ -18,6 +18,8 @@ from dlkit.readers.schema import Schema
 from tests.fuzz.mutations import NUMBERS, spoilt_file
 from tests.fuzz.program import share
 
+pytestmark = pytest.mark.hypothesis  # within the tests, where it is not seen from outside
+
 ARMS = "arm,mean\n" + "".join(f'"{name}",{k / 10}\n' for k, name in enumerate(["A", "腕 b", "c"]))
 GAUSSIAN = "arm,mean,sd\nA,1.5,0.5\nB,-2,1\nC,1e3,0\n"
 CLASSES = "tall,colour,kind\n" + "".join(f"{k % 7},{'赤青'[k % 2]},{'xyz'[k % 3]}\n" for k in range(12))

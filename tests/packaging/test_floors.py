@@ -60,6 +60,7 @@ HEAVY_ALLOWED = {
     ("backend/native.py", "numba"),
     ("backend/pieces.py", "numba"),  # imported when a kernel is first shared out
     ("backend/tiles.py", "numba"),  # imported when factors are first packed
+    ("backend/vectors.py", "numba"),  # imported when a kernel that is written in vectors is first called
 }
 
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc", "lib", "shared"}

@@ -248,7 +248,6 @@ def test_a_line_of_one_odd_character_has_a_word(tmp_path: Path) -> None:
     assert "5 words of 6 · 2 distinct" in told.stdout
 
 
-
 def test_broken_lines_are_skipped_on_request(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(b"good words here\nbad \xff line\ngood words here\n" * 5)
     done = good("word2vec", tmp_path / "x.txt", "-o", tmp_path / "run", "--on-bad-row", "skip", "--dim", 4)

@@ -72,7 +72,7 @@ def test_a_convolutional_network(tmp_path: Path, digits: np.ndarray) -> None:
     good("train-cnn", RECIPES / "lenet-digits.yaml", "--epochs", 1, "-q", "-o", run)
     (p,) = exported(run).run(None, {"x": digits[:50, :-1].reshape(50, 8, 8, 1)})
     expected = [[float(row[f"p_{c}"]) for c in range(10)] for row in answers(run, DATA / "digits.csv")[:50]]
-    np.testing.assert_allclose(p, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(p, expected, rtol=0, atol=1e-5)
 
 
 def test_an_autoencoder(tmp_path: Path, digits: np.ndarray) -> None:

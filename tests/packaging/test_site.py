@@ -20,8 +20,6 @@ from docs.site import build, markdown, reference  # noqa: E402
 from docs.site.examples import recipes_of  # noqa: E402
 from docs.site.places import Places, output_of  # noqa: E402
 
-PICTURELESS = {"bayes-nb"}
-"""Its recipes draw nothing: what was counted is a table."""
 SECTIONS = ["What a run leaves", "What can be asked", "What to expect"]
 
 
@@ -113,7 +111,7 @@ def test_every_algorithm_has_its_page(command: str, pages: dict[str, Read], site
     assert sorted(one for one in page.sections if one in SECTIONS) == SECTIONS
     text = (site / f"{command}.html").read_text(encoding="utf-8")
     assert len(page.sections) > len(SECTIONS) and "<math " in text, "the mathematics"
-    assert any(one.endswith(".png") for one in page.assets) or command in PICTURELESS
+    assert any(one.endswith(".png") for one in page.assets)
     assert cli.table[command].help.split(":")[0][:20] in text
     code = [link for link in page.links if "dlkit/algorithms/" in link]
     assert code and any(link.startswith("source/recipes/") for link in page.links)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlkit.errors import DataError
 from dlkit.kernels.compile import compiled
-from dlkit.kernels.mf_layout import group_by_row, scatter_by_row
+from dlkit.kernels.mf_layout import scatter_by_row
 
 AT_ONCE = 1 << 20
 """Ratings looked at together where as many more numbers would be made of them."""
@@ -43,7 +43,8 @@ class ByRow(NamedTuple):
 def grouped(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, count: int) -> ByRow:
     """Ratings sorted by row, those of a row as they stand."""
     made = ByRow(np.empty(count + 1, np.int64), np.empty_like(columns), np.empty_like(values))
-    group_by_row(rows, columns, values, *made)
+    scatter_by_row(rows, columns, made.ends, made.columns)
+    scatter_by_row(rows, values, made.ends, made.values)
     return made
 
 

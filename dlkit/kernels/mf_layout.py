@@ -58,46 +58,8 @@ order_by_row = kernel(
 )
 
 
-def group_by_row_reference(
-    rows: Any, columns: Any, values: Any, ends: Any, to_columns: Any, to_values: Any
-) -> None:
-    """The same order for two columns at once. columns, to_columns: (n,) int32; values, to_values: (n,)."""
-    order = np.argsort(rows, kind="stable")
-    to_columns[...], to_values[...] = columns[order], values[order]
-    ends[0] = 0
-    ends[1:] = np.cumsum(np.bincount(rows, minlength=len(ends) - 1))
-
-
-def _group_by_row_cpu(rows, columns, values, ends, to_columns, to_values):
-    _count(rows, ends)
-    for n in range(rows.size):
-        place = ends[rows[n]]
-        to_columns[place] = columns[n]
-        to_values[place] = values[n]
-        ends[rows[n]] = place + 1
-    _step_back(ends)
-
-
-def _check_group(rows: Any, columns: Any, values: Any, ends: Any, to_columns: Any, to_values: Any) -> None:
-    n = rows.shape
-    for name, a in (("rows", rows), ("columns", columns), ("to_columns", to_columns)):
-        checks.shaped("group_by_row", name, a, n, np.int32)
-    if values.dtype not in (np.float32, np.float64):
-        raise TypeError(f"group_by_row: values: expected float32 or float64, got {values.dtype}")
-    checks.shaped("group_by_row", "values", values, n, values.dtype)
-    checks.shaped("group_by_row", "to_values", to_values, n, values.dtype)
-    checks.shaped("group_by_row", "ends", ends, (ends.shape[0],), np.int64)
-    _index("group_by_row", "rows", rows, ends.shape[0] - 1)
-
-
-group_by_row = kernel(
-    "group_by_row", group_by_row_reference, cpu=_group_by_row_cpu, check=_check_group,
-    updates="ends to_columns to_values",
-)  # fmt: skip
-
-
 def scatter_by_row_reference(rows: Any, x: Any, ends: Any, to: Any) -> None:
-    """The same order for one column of any numbers. x, to: (n,)."""
+    """The same order for a column of any numbers. x, to: (n,)."""
     to[...] = x[np.argsort(rows, kind="stable")]
     ends[0] = 0
     ends[1:] = np.cumsum(np.bincount(rows, minlength=len(ends) - 1))

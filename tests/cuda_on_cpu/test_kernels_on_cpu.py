@@ -38,7 +38,7 @@ def test_equals_its_reference(name: str, dtype: str, way: str) -> None:
 
 ON_THE_HOST = {
     "segment_words", "segment_characters", "index_spans", "place_keys", "tally_words", "add_rows",
-    "score_words", "order_by_row", "group_by_row", "scatter_by_row", "mark_latest", "mark_repeats",
+    "score_words", "order_by_row", "scatter_by_row", "mark_latest", "mark_repeats",
     "count_blocks", "fill_blocks",
     "als_solve", "svdpp_users", "implicit_sums", "policy_sweeps", "value_sweep",
     "lda_sample", "lda_list", "lda_fold_in", "draw_windows", "draw_negatives", "tree_targets", "number_rows",

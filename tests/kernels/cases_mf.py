@@ -118,25 +118,12 @@ def _order_by_row(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
     return pairs(rng, n, users, items)[0], np.empty(users + 1, np.int64), np.empty(n, np.int32)
 
 
-@cases("group_by_row", size=SIZES)
-def _group_by_row(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
+@cases("scatter_by_row", size=SIZES, whole=(0, 1))
+def _scatter_by_row(rng: Rng, real: type, size: tuple[int, ...], whole: int) -> Args:
     n, users, items, _ = size
     u, i = pairs(rng, n, users, items)
-    return (
-        u,
-        i,
-        normal(rng, real, n),
-        np.empty(users + 1, np.int64),
-        np.empty(n, np.int32),
-        unwritten(real, n),
-    )
-
-
-@cases("scatter_by_row", size=SIZES)
-def _scatter_by_row(rng: Rng, real: type, size: tuple[int, ...]) -> Args:
-    n, users, items, _ = size
-    u, i = pairs(rng, n, users, items)
-    return u, i, np.empty(users + 1, np.int64), np.empty(n, np.int32)
+    x, to = (i, np.empty(n, np.int32)) if whole else (normal(rng, real, n), unwritten(real, n))
+    return u, x, np.empty(users + 1, np.int64), to
 
 
 @cases("mark_latest", size=SIZES)

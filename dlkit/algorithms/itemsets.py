@@ -12,6 +12,7 @@ import numpy as np
 from dlkit.algorithms.found import Found
 from dlkit.algorithms.transactions import compiled
 from dlkit.errors import DataError
+from dlkit.kernels.chance import compiled_draw
 
 
 class ItemSets:
@@ -78,10 +79,7 @@ _TRIES = 8
 
 def _keys(items: int, salt: int) -> np.ndarray:
     """(items,) uint64 that look like noise (splitmix64)."""
-    x = np.arange(1, items + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return x ^ (x >> np.uint64(31))
+    return compiled_draw(np.uint64(salt), np.arange(1, items + 1, dtype=np.uint64))
 
 
 def set_number(h, hashes, slots):

@@ -6,7 +6,8 @@ import numpy as np
 
 from dlkit.algorithms.w2v_recipe import Word2VecRecipe
 from dlkit.algorithms.w2v_vocabulary import chances_to_stay, huffman_tree, noise_tables
-from dlkit.kernels.w2v_draw import draw_negatives, draw_of, draw_windows, tree_targets
+from dlkit.kernels.chance import draw
+from dlkit.kernels.w2v_draw import draw_negatives, draw_windows, tree_targets
 from dlkit.kernels.w2v_windows import EACH, MEAN, SUM, WHOLE
 from dlkit.readers.corpus import MARK
 
@@ -69,7 +70,7 @@ class Drawing:
         recipe, n = self.recipe, len(words)
         kept, reach, used = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(1, np.int64)
         draw_windows(
-            words, self.keep, recipe.window, int(recipe.dynamic), draw_of(seed, 1) >> 1, kept, reach, used
+            words, self.keep, recipe.window, int(recipe.dynamic), draw(seed, 1) >> 1, kept, reach, used
         )
         kept, reach = kept[: used[0]], reach[: used[0]]
         own = NONE
@@ -79,7 +80,7 @@ class Drawing:
             )
             own = (len(self.counts) + passed if rows is None else rows[passed]).astype(np.int32)
             own[kept == MARK] = -1
-        return Windows(kept, reach, own, *self._targets(kept, draw_of(seed, 2) >> 1))
+        return Windows(kept, reach, own, *self._targets(kept, draw(seed, 2) >> 1))
 
     def _targets(self, kept: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ends = np.empty(len(kept) + 1, np.int64)

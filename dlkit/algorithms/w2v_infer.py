@@ -8,7 +8,7 @@ import numpy as np
 
 from dlkit.algorithms.w2v_drawing import Drawing, manner, padded
 from dlkit.errors import UsageError
-from dlkit.kernels.w2v_draw import draw_of
+from dlkit.kernels.chance import draw
 from dlkit.kernels.w2v_windows import embed_windows
 from dlkit.readers.corpus import MARK
 from dlkit.readers.corpus_text import TextPieces, sentences_of
@@ -80,7 +80,7 @@ def infer(
     around, together, exact = manner(recipe)
     loss = np.empty((1, 2))
     for number in range(passes):
-        w = drawing.windows(np.append(words, np.int32(MARK)), draw_of(seed, number + 1) >> 1, 0, None)
+        w = drawing.windows(np.append(words, np.int32(MARK)), draw(seed, number + 1) >> 1, 0, None)
         lr = recipe.lr - (recipe.lr - recipe.min_lr) * number / passes
         embed_windows(
             a, b, w.words, w.reach, w.own, w.targets, w.signs, w.ends, np.zeros(1, np.int64),

@@ -16,8 +16,8 @@ from dlkit.algorithms.w2v_device import round_on_device
 from dlkit.algorithms.w2v_drawing import NONE, Drawing, Windows, manner
 from dlkit.algorithms.w2v_recipe import Word2VecRecipe
 from dlkit.backend.blas import find_yield
+from dlkit.kernels import chance
 from dlkit.kernels.compile import compiled
-from dlkit.kernels.w2v_draw import draw_of
 from dlkit.kernels.w2v_pieces import (
     APART,
     Manner,
@@ -247,7 +247,7 @@ class Rounds:
         words = self.corpus.numbers.read(int(plan.cuts[piece]), int(plan.cuts[piece + 1]))
         rows = self.tags + np.int32(len(self.drawing.counts)) if len(self.tags) else None
         document = int(plan.marks[piece]) if recipe.docs else None
-        return self.drawing.windows(words, draw_of(seed, piece + 1), document, rows)
+        return self.drawing.windows(words, chance.draw(seed, piece + 1), document, rows)
 
 
 def _part(act: Callable[..., None], given: tuple[Any, ...], shards: int, shard: int) -> None:

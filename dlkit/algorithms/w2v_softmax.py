@@ -10,7 +10,7 @@ import numpy as np
 from dlkit.algorithms.protocol import Context
 from dlkit.algorithms.w2v_drawing import Drawing
 from dlkit.algorithms.w2v_recipe import Word2VecRecipe
-from dlkit.kernels.w2v_draw import draw_of
+from dlkit.kernels.chance import draw
 from dlkit.kernels.w2v_softmax import softmax_windows
 from dlkit.readers.corpus import Corpus
 
@@ -49,7 +49,7 @@ class FullSoftmax:
         recipe, lr = self.recipe, lr_at(self.words_before(step))
         seed = int(self.context.streams.get("windows", epoch).integers(2**63))
         words = self.corpus.numbers.read(int(self.cuts[step]), int(self.cuts[step + 1]))
-        drawn = self.drawing.windows(words, draw_of(seed, step + 1), None, None)
+        drawn = self.drawing.windows(words, draw(seed, step + 1), None, None)
         together = 0 if recipe.model == "skip-gram" else 1 if recipe.combine == "mean" else 2
         loss = np.empty(2)
         softmax_windows(

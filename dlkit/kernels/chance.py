@@ -37,14 +37,14 @@ def lower_below(bits: int, n: int) -> int:
 
 
 def compiled_draw(key, number):  # type: ignore[no-untyped-def]
-    """`draw` for loops that numba compiles; key, number: uint64."""
-    return mixed(key + number * np.uint64(0x9E3779B97F4A7C15))
+    """`draw` for loops that numba compiles, and for arrays; key, number: uint64."""
+    return mixed(key + number * np.uint64(GOLDEN))
 
 
 def mixed(z):  # type: ignore[no-untyped-def]
     """SplitMix64's output function, the same; z: uint64, key + number * GOLDEN."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(FIRST)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(SECOND)
     return z ^ (z >> np.uint64(31))
 
 

@@ -1,7 +1,7 @@
 """What a window of word2vec is made of: which words stay, how far it reaches, what stands against its centre.
 
-Draws are those of splitmix64 (Steele, Lea & Flood 2014): draw n of a seed is a function of both, so a
-stretch of text gives the same windows wherever and whenever it is worked on.
+Draw n of a seed (kernels/chance.py) is a function of both, so a stretch of text gives the same windows
+wherever and whenever it is worked on.
 """
 
 # What numba compiles has no annotations.
@@ -12,28 +12,14 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.chance import GOLDEN, draw, mixed
 from dlkit.kernels.registry import kernel
 
-MASK = (1 << 64) - 1
 LOW = (1 << 32) - 1
 ALWAYS = 1 << 32
 """A chance of 1, in units of 2^-32."""
 TRIES = 8
 """Draws after which a negative that would be a target of the window already is left out."""
-
-
-def draw_of(seed: int, n: int) -> int:
-    """Draw n (from 1) of a seed: 64 bits."""
-    z = (seed + n * 0x9E3779B97F4A7C15) & MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-    return z ^ (z >> 31)
-
-
-def _mixed(state):
-    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def draw_windows_reference(
@@ -47,7 +33,7 @@ def draw_windows_reference(
     """
     m = 0
     for n, word in enumerate(words.tolist()):
-        z = draw_of(seed, n + 1)
+        z = draw(seed, n + 1)
         if word >= 0 and (z & LOW) >= keep[word]:
             continue
         kept[m] = word
@@ -61,13 +47,13 @@ def _draw_windows_cpu(words, keep, window, dynamic, seed, kept, reach, used):
     low, wide = np.uint64(0xFFFFFFFF), np.uint64(window)
     m = 0
     for n in range(words.size):
-        state += np.uint64(0x9E3779B97F4A7C15)
+        state += np.uint64(GOLDEN)
         word = words[n]
         if word < 0:
             kept[m], reach[m] = -1, 0
             m += 1
             continue
-        z = _mixed(state)
+        z = mixed(state)
         if np.int64(z & low) < keep[word]:
             kept[m] = word
             reach[m] = 1 + np.int64(((z >> np.uint64(32)) * wide) >> np.uint64(32)) if dynamic else window
@@ -111,7 +97,7 @@ def draw_negatives_reference(
     def following() -> int:
         nonlocal count
         count += 1
-        return draw_of(seed, count)
+        return draw(seed, count)
 
     def word(z: int) -> int:
         slot = (z >> 32) * len(odds) >> 32
@@ -140,7 +126,7 @@ def _alias_word(z, odds, alias):
 
 def _draw_negatives_cpu(kept, odds, alias, negative, seed, targets, signs, ends):
     state = np.uint64(seed)
-    step = np.uint64(0x9E3779B97F4A7C15)
+    step = np.uint64(GOLDEN)
     t = 0
     ends[0] = 0
     for c in range(kept.size):
@@ -151,7 +137,7 @@ def _draw_negatives_cpu(kept, odds, alias, negative, seed, targets, signs, ends)
             for _ in range(negative):
                 for _ in range(TRIES):
                     state += step
-                    other = _alias_word(_mixed(state), odds, alias)
+                    other = _alias_word(mixed(state), odds, alias)
                     i = ends[c]
                     while i < t and targets[i] != other:
                         i += 1

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlkit.kernels.chance import compiled_draw
 from dlkit.kernels.compile import elsewhere
-from dlkit.kernels.w2v_draw import _draw_negatives_cpu, _draw_windows_cpu, _mixed, _tree_targets_cpu
+from dlkit.kernels.w2v_draw import _draw_negatives_cpu, _draw_windows_cpu, _tree_targets_cpu
 from dlkit.kernels.w2v_rows import _number_rows_cpu, weight_of
 from dlkit.kernels.w2v_windows import _embed_windows_cpu
 
@@ -102,9 +103,8 @@ class Room(NamedTuple):
 
 
 def _seed_of(seed, n):
-    """Draw n of a seed (w2v_draw.draw_of), halved."""
-    z = _mixed(np.uint64(seed) + np.uint64(n) * np.uint64(0x9E3779B97F4A7C15))
-    return np.int64(z >> np.uint64(1))
+    """Draw n of a seed, halved."""
+    return np.int64(compiled_draw(np.uint64(seed), np.uint64(n)) >> np.uint64(1))
 
 
 @elsewhere("dlkit.backend.native")
@@ -139,7 +139,7 @@ def _meet(board, part, parts, turn, way):
 def _draw(p, piece, text, tables, manner, inputs, outputs, room):
     """The windows of a piece, into place p."""
     part = text.words[text.bounds[piece] : text.bounds[piece + 1]]
-    seed = _mixed(np.uint64(text.seed) + np.uint64(text.first + piece + 1) * np.uint64(0x9E3779B97F4A7C15))
+    seed = compiled_draw(np.uint64(text.seed), np.uint64(text.first + piece + 1))
     ids, reach, size = inputs.ids[p], room.reach[p], part.size
     kept = room.kept[p : p + 1]
     _draw_windows_cpu(

@@ -1,7 +1,7 @@
 """The pieces of a round: drawn, worked on at the same time, and what several of them moved put together.
 
 These loops put kernels together, so that a thread leaves the interpreter once for all its pieces; what each
-part does stands with the kernels in w2v_draw.py, w2v_rows.py and w2v_windows.py.
+part does stands with the kernels in w2v_draw.py, w2v_rows.py and w2v_window_loops.py.
 
 A row that one piece alone touches is worked on where it lies. Of a row that several touch each has a copy, in
 a row behind the matrix, so that to the loops over windows all rows are rows of one table. What a piece does
@@ -20,7 +20,7 @@ from dlkit.kernels.chance import compiled_draw
 from dlkit.kernels.compile import elsewhere
 from dlkit.kernels.w2v_draw import _draw_negatives_cpu, _draw_windows_cpu, _tree_targets_cpu
 from dlkit.kernels.w2v_rows import _number_rows_cpu, weight_of
-from dlkit.kernels.w2v_windows import _embed_windows_cpu
+from dlkit.kernels.w2v_window_loops import embed_windows_loop
 
 APART = 16
 """Numbers from a part's place on the board to the next one's."""
@@ -179,7 +179,7 @@ def _embed(p, a, b, ids, targets, room, manner, lr, loss):
     n, first, last = room.kept[p], np.zeros(1, np.int64), np.empty(1, np.int64)
     last[0] = n
     own = ids[n : 2 * n] if manner.base >= 0 else ids[:0]
-    _embed_windows_cpu(
+    embed_windows_loop(
         a, b, ids[:n], room.reach[p, :n], own, targets, room.signs[p], room.ends[p, : n + 1], first, last,
         room.most[p], lr, manner.around, manner.together, manner.exact, 1, loss,
     )  # fmt: skip

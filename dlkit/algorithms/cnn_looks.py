@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.algorithms.asked import AskedNetwork, softmax
+from dlkit.algorithms.mistakes import Mistakes
 from dlkit.algorithms.objectives import Classes
 from dlkit.algorithms.protocol import File
 from dlkit.algorithms.rows import Rows
@@ -144,16 +145,15 @@ def confusion(network: AskedNetwork, source: str | None) -> Iterator[File | str]
         raise UsageError("there are no classes to confuse: this is a regression", where="--confusion")
     rows = _labelled(network, source)
     p = softmax(network.outputs(rows)[0])
-    y, answer = network.context.backend.to_host(rows.y), p.argmax(1)
-    classes = network.schema.classes
-    matrix = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(matrix, (y, answer), 1)
-    wrong = np.flatnonzero(answer != y)
-    wrong = wrong[np.argsort(-p[wrong, answer[wrong]], kind="stable")]
+    y, classes = network.context.backend.to_host(rows.y), network.schema.classes
+    mistakes = Mistakes(p, y)
+    matrix, answer, wrong = mistakes.matrix, mistakes.answer, mistakes.wrong
     yield f"accuracy {1 - len(wrong) / len(y):.4f}: {len(wrong):,} of {len(y):,} rows are wrong"
     if len(classes) <= MOST_COLUMNS:
         yield from matrix_lines(matrix, classes)
-    yield from _pairs(matrix, classes)
+    if found := mistakes.pairs(MOST_PAIRS):
+        text = ", ".join(f"{classes[i]} as {classes[j]} ({count})" for i, j, count in found)
+        yield f"most often: {text}"
     yield File("confusion/confusion.csv", _csv(["label", *classes], _matrix_rows(matrix, classes)))
     names = (rows.place(k) for k in wrong.tolist())
     table = [
@@ -162,9 +162,15 @@ def confusion(network: AskedNetwork, source: str | None) -> Iterator[File | str]
     ]
     yield File("confusion/mistakes.csv", _csv(["row", "label", "answer", "p_answer", "p_label"], table))
     if len(wrong):
-        worst = wrong[:MOST_WORST]
-        told = [f"{classes[y[k]]} > {classes[answer[k]]}" for k in worst.tolist()]
-        yield File("confusion/worst.png", png(captioned(images_of(network, rows, worst), told, 6)))
+        yield File("confusion/worst.png", worst_images(network, rows, mistakes)[1])
+
+
+def worst_images(network: AskedNetwork, rows: Rows, mistakes: Mistakes) -> tuple[list[str], bytes]:
+    """The surest mistakes: `label > answer` of each, and a PNG of the images with that below."""
+    worst, classes = mistakes.wrong[:MOST_WORST], network.schema.classes
+    y = network.context.backend.to_host(rows.y)
+    told = [f"{classes[y[k]]} > {classes[mistakes.answer[k]]}" for k in worst.tolist()]
+    return told, png(captioned(images_of(network, rows, worst), told, 6))
 
 
 def _labelled(network: AskedNetwork, source: str | None) -> Rows:
@@ -195,15 +201,6 @@ def matrix_lines(matrix: np.ndarray, classes: Sequence[str]) -> Iterator[str]:
 def _width(text: str) -> int:
     """Columns that a text takes on a terminal."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _pairs(matrix: np.ndarray, classes: Sequence[str]) -> Iterator[str]:
-    off = matrix - np.diag(np.diag(matrix))
-    order = np.argsort(-off, axis=None, kind="stable")[:MOST_PAIRS]
-    found = [(*divmod(int(k), len(classes)), int(off.flat[k])) for k in order if off.flat[k]]
-    if found:
-        text = ", ".join(f"{classes[i]} as {classes[j]} ({count})" for i, j, count in found)
-        yield f"most often: {text}"
 
 
 def _matrix_rows(matrix: np.ndarray, classes: Sequence[str]) -> Iterator[list[Any]]:

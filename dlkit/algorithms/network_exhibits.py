@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlkit.algorithms.asked import AskedNetwork, softmax
-from dlkit.algorithms.cnn_looks import MOST_WORST, images_of
+from dlkit.algorithms.cnn_looks import worst_images
+from dlkit.algorithms.mistakes import Mistakes
 from dlkit.algorithms.objectives import Classes
 from dlkit.algorithms.rows import Rows
 from dlkit.pictures import figures
-from dlkit.pictures.captions import captioned
 from dlkit.pictures.exhibits import Drawn, Made, Sheet, confusion_sheet
 from dlkit.pictures.scatter import against
-from dlkit.pictures.tiles import png
 
 MOST_CLASSES = 40
 """Classes up to which the whole matrix is shown; beyond it what is confused most often."""
@@ -42,33 +41,20 @@ def exhibits(network: AskedNetwork) -> Iterator[Made | str]:
 
 def _of_classes(network: AskedNetwork, rows: Rows, what: str) -> Iterator[Made | str]:
     p = softmax(network.outputs(rows)[0])
-    y, answer, classes = network.context.backend.to_host(rows.y), p.argmax(1), network.schema.classes
-    matrix = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(matrix, (y, answer), 1)
+    mistakes, classes = Mistakes(p, network.context.backend.to_host(rows.y)), network.schema.classes
     if len(classes) <= MOST_CLASSES:
-        yield confusion_sheet(classes, matrix.tolist(), what)
-    wrong = np.flatnonzero(answer != y)
-    if not len(wrong):
+        yield confusion_sheet(classes, mistakes.matrix.tolist(), what)
+    if not len(mistakes.wrong):
         return
     if len(classes) > MOST_CLASSES:
-        np.fill_diagonal(matrix, 0)
-        order = np.argsort(-matrix, axis=None, kind="stable")[:MOST_PAIRS]
-        pairs = [(*divmod(int(k), len(classes)), int(matrix.flat[k])) for k in order if matrix.flat[k]]
         told = f"Which of {len(classes)} classes are taken for which most often; {what}."
-        found = [(classes[i], classes[j], count) for i, j, count in pairs]
+        found = [(classes[i], classes[j], count) for i, j, count in mistakes.pairs(MOST_PAIRS)]
         yield Sheet("What is confused", told, ("label", "answer", what), found)
     if len(network.schema.input_shape) == 3:
-        yield _worst(network, rows, p, wrong[np.argsort(-p[wrong, answer[wrong]], kind="stable")])
-
-
-def _worst(network: AskedNetwork, rows: Rows, p: np.ndarray, wrong: np.ndarray) -> Drawn:
-    """Images with label and answer, the surest mistake first."""
-    chosen, classes = wrong[:MOST_WORST], network.schema.classes
-    y = network.context.backend.to_host(rows.y)
-    said = [f"{classes[y[k]]} > {classes[int(p[k].argmax())]}" for k in chosen.tolist()]
-    first = "; ".join(said[:10])
-    told = f"Images that are answered wrongly, the surest mistake first, as label > answer: {first}."
-    return Drawn("Mistakes", told, png(captioned(images_of(network, rows, chosen), said, 6)))
+        said, picture = worst_images(network, rows, mistakes)
+        first = "; ".join(said[:10])
+        told = f"Images that are answered wrongly, the surest mistake first, as label > answer: {first}."
+        yield Drawn("Mistakes", told, picture)
 
 
 def _of_numbers(network: AskedNetwork, rows: Rows, what: str) -> Iterator[Made | str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlkit.algorithms import exported
 from dlkit.algorithms.asked import softmax
+from dlkit.algorithms.mistakes import Mistakes
 from dlkit.algorithms.protocol import Answer, File
 from dlkit.algorithms.rnn_classes import batch_of, judged_chunks
 from dlkit.algorithms.rnn_training import SequenceTraining
@@ -113,10 +114,8 @@ class AskedSequences(SequenceTraining):
         if not isinstance(held, Sequences):
             yield "the recipe holds no rows out: there is nothing to judge it by"
             return
-        answer = self._answers(held).argmax(1)
-        matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
-        np.add.at(matrix, (held.labels, answer), 1)
-        yield confusion_sheet(self.classes, matrix.tolist(), what)
+        mistakes = Mistakes(self._answers(held), held.labels)
+        yield confusion_sheet(self.classes, mistakes.matrix.tolist(), what)
 
     def _documents(self, source: str, *, labelled: bool) -> TextSource:
         """Lines of a file, or documents of a folder, with or without their class in front."""

@@ -323,6 +323,9 @@ class AskedVectors(Algorithm):
 def of_length_one(vectors: np.ndarray) -> np.ndarray:
     """Rows of length 1 in float32; rows of zeros stay."""
     rows = vectors.astype(np.float32)
+    # By the largest number first: squares of numbers beyond 1e19 have no place in float32.
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    np.divide(rows, largest, out=rows, where=largest > 0)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, length, out=rows, where=length > 0)
 

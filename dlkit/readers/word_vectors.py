@@ -144,15 +144,30 @@ def _parsed(line: bytes, dim: int, place: str) -> tuple[str, np.ndarray]:
             f"expected a word and {max(dim, 1)} numbers, found {len(line.split())} cells", where=place
         )
     try:
-        numbers = np.array([float(cell) for cell in cells[1:]], np.float32)
-        word = cells[0].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8: byte 0x{cells[0][error.start]:02x} in the word", where=place) from error
+        numbers = np.array([float(cell) for cell in cells[1:]])
     except ValueError as error:
         raise DataError(f"expected {dim} numbers after the word", where=place) from error
-    if not np.isfinite(numbers).all():
-        raise DataError("a number that is not finite", where=place)
-    return word, numbers
+    return _word(cells[0], place), _finite(numbers, place)
+
+
+def _word(raw: bytes, place: str) -> str:
+    """The word in these bytes. Raises DataError."""
+    try:
+        word = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8: byte 0x{raw[error.start]:02x} in the word", where=place) from error
+    if not word or "\n" in word or "\r" in word:
+        raise DataError(f"expected a word, found {'a line end in it' if word else 'none'}", where=place)
+    return word
+
+
+def _finite(numbers: np.ndarray, place: str) -> np.ndarray:
+    """As float32. Raises DataError."""
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is told here
+        single = numbers.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise DataError("a number that is not finite in float32", where=place)
+    return single
 
 
 def _read_binary(source: Buffered, name: str, head: tuple[int, int]) -> WordVectors:
@@ -165,18 +180,11 @@ def _read_binary(source: Buffered, name: str, head: tuple[int, int]) -> WordVect
         raw = source.word()
         if raw is None:
             raise DataError(f"expected {count:,} vectors, the file ends in number {number:,}", where=place)
-        raw = raw.lstrip(b"\n")
-        try:
-            word = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8: byte 0x{raw[error.start]:02x} in the word", where=place) from error
+        word = _word(raw.lstrip(b"\n"), place)
         if not source.fill(size):
             raise DataError(f"expected {count:,} vectors, the file ends in number {number:,}", where=place)
-        numbers = np.frombuffer(source.take(size), "<f4").astype(np.float32)
-        if not np.isfinite(numbers).all():
-            raise DataError("a number that is not finite", where=place)
         words.append(word)
-        rows.append(numbers)
+        rows.append(_finite(np.frombuffer(source.take(size), "<f4"), place))
     return _whole(words, rows, head, name)
 
 
@@ -195,22 +203,32 @@ def _whole(words: list[str], rows: list[np.ndarray], head: tuple[int, int] | Non
 
 
 def to_text(words: list[str], vectors: np.ndarray) -> bytes:
-    """word2vec's text format; blanks in a word become _, for a blank ends it."""
+    """word2vec's text format; words as `safe` has them."""
     lines = [f"{len(words)} {vectors.shape[1]}"]
-    lines += [f"{safe(word)} {' '.join(map(str, row))}" for word, row in zip(words, vectors, strict=True)]
+    lines += [f"{word} {' '.join(map(str, row))}" for word, row in zip(safe(words), vectors, strict=True)]
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
 def to_binary(words: list[str], vectors: np.ndarray) -> bytes:
-    """word2vec's binary format, float32; blanks in a word become _."""
+    """word2vec's binary format, float32; words as `safe` has them."""
     rows = np.ascontiguousarray(vectors, "<f4")
     head = f"{len(words)} {vectors.shape[1]}\n".encode()
     return head + b"".join(
-        safe(word).encode("utf-8") + b" " + row.tobytes() + b"\n"
-        for word, row in zip(words, rows, strict=True)
+        word.encode("utf-8") + b" " + row.tobytes() + b"\n"
+        for word, row in zip(safe(words), rows, strict=True)
     )
 
 
-def safe(word: str) -> str:
-    """The word without white space inside."""
-    return "_".join(word.split()) or "_"
+def safe(words: list[str]) -> list[str]:
+    """Words without white space inside, which would end them: _ stands for it.
+
+    Where that makes two words one, as of `New York` and `New_York`, the changed one gets a _ more.
+    """
+    found = ["_".join(word.split()) or "_" for word in words]
+    taken = {word for word, whole in zip(words, found, strict=True) if word == whole}
+    for row, word in enumerate(words):
+        if found[row] != word:
+            while found[row] in taken:
+                found[row] += "_"
+            taken.add(found[row])
+    return found

@@ -49,6 +49,12 @@ def earlier_run(
     tree = load(path, command=algorithm.command).tree
     record = RunRecord.from_tree(tree, [column.name for column in algorithm.METRICS], str(path))
     stored = recipe_of(algorithm.Recipe, tree["recipe"], str(path))
+    stopping = stored.early_stopping
+    if record.stopped and (stopping is None or record.stale < stopping.patience):
+        raise DataError(
+            "not the checkpoint of a run: it says that early stopping ended it, which its recipe rules out",
+            where=str(path),
+        )
     environment = directory.read_json(ENVIRONMENT)
     _refuse_other(recipe, stored, environment.get("recipe_as_given"), directory)
     complete = directory.has(SUMMARY)

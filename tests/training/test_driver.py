@@ -173,6 +173,15 @@ def test_an_early_stop_stays(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+def test_a_run_that_cannot_have_stopped_early_is_refused(tmp_path: Path) -> None:
+    go(Regression, tmp_path)
+    tree = load(tmp_path / "checkpoint.h5").tree
+    stopped = {"early_stopping": tree["early_stopping"] | {"stopped": True}}
+    save(tmp_path / "checkpoint.h5", tree | stopped, command="toy-regression")
+    with pytest.raises(DataError, match="early stopping ended it, which its recipe rules out"):
+        go(Regression, tmp_path, epochs=9, options={"resume": True})
+
+
 def test_other_recipes_are_refused_by_key(tmp_path: Path) -> None:
     go(Regression, tmp_path)
     before = snapshot(tmp_path)

@@ -12,6 +12,7 @@ from dlkit.readers import cifar, hdf5
 from dlkit.readers.data_sets import DATA_SETS
 from dlkit.readers.image_folder import holds_images
 from dlkit.readers.opening import STDIN
+from dlkit.recipe.suggest import near_file
 
 VARIABLE = "DLKIT_DATA"
 """Environment variable that names the folder of data sets."""
@@ -84,7 +85,8 @@ def _search(name: str, base: Path | None, look: Callable[[Path], Path | None]) -
         parts = [part for part in ("train", "test") if _stands_for_files(folder / part)]
         hint = "try " + ", ".join(f"{name.rstrip('/')}/{part}" for part in parts) if parts else None
         raise DataError("is a folder, not a file", where=name, hint=hint)
-    raise DataError(f"no such file (looked in {', '.join(looked)})", where=name, hint=_that_gets(name))
+    hint = _that_gets(name) or near_file(Path(name))
+    raise DataError(f"no such file (looked in {', '.join(looked)})", where=name, hint=hint)
 
 
 def _that_gets(name: str) -> str | None:

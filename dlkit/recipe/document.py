@@ -9,6 +9,7 @@ import yaml
 
 from dlkit.errors import Problem, RecipeError
 from dlkit.recipe.placed import Builder, Document, at
+from dlkit.recipe.suggest import near_file
 
 LARGEST_FILE = 1 << 20
 
@@ -23,15 +24,16 @@ def load_document(source: str | Path | BinaryIO, name: str | None = None) -> Doc
         name = name or "<stdin>"
     try:
         if isinstance(source, str | Path):
-            name = name or str(source)
-            with Path(source).open("rb") as file:
+            name, source = name or str(source), Path(source)
+            with source.open("rb") as file:
                 content = file.read(LARGEST_FILE + 1)
         else:
             name = name or "<stream>"
             content = source.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         text = getattr(error, "strerror", None) or str(error)
-        raise RecipeError([Problem(f"cannot read the recipe: {text}", name)]) from error
+        near = near_file(source) if isinstance(source, Path) else None
+        raise RecipeError([Problem(f"cannot read the recipe: {text}", name, near)]) from error
     if len(content) > LARGEST_FILE:
         raise RecipeError([Problem("more than 1 MiB: this is no recipe", name)])
     document = parse_document(_decoded(content, name), name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 
 
 def _plain(word: str) -> str:
@@ -31,3 +32,16 @@ def closest(word: str, names: Iterable[str] | Mapping[str, Iterable[str]]) -> st
     spellings = {_plain(alias): name for name in reversed(others) for alias in (*others[name], name)}
     near = get_close_matches(wanted, spellings, n=1, cutoff=0.6)
     return spellings[near[0]] if near else None
+
+
+def near_file(path: Path, most: int = 10_000) -> str | None:
+    """``did you mean recipes/lenet-mnist.yaml?`` for the file or folder beside that is spelt most like it.
+
+    None where nothing is, where there is no such folder, or where it holds more than `most` names.
+    """
+    try:
+        names = [one.name for one in path.parent.iterdir()] if not path.exists() else []
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+    near = get_close_matches(path.name, names, n=1, cutoff=0.75) if len(names) <= most else []
+    return f"did you mean {path.parent / near[0]}?" if near else None

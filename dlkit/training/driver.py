@@ -13,6 +13,7 @@ from dlkit.algorithms.protocol import Algorithm
 from dlkit.backend.machines import Alone, Comm
 from dlkit.errors import DataError, Problem, RecipeError, UserError
 from dlkit.recipe.schema import TrainingRecipe
+from dlkit.recipe.suggest import near_file
 from dlkit.training.checkpoint import Checkpoint, load
 from dlkit.training.describe import dry_run
 from dlkit.training.options import RunOptions
@@ -137,7 +138,7 @@ def open_run(
 def _checkpoint_of(path: Path) -> Path:
     """The file itself, or that of a run's chosen model. Raises DataError, UserError."""
     if not path.exists():
-        raise DataError("no such run or checkpoint", where=str(path))
+        raise DataError("no such run or checkpoint", where=str(path), hint=near_file(path))
     if not path.is_dir():
         return path
     if (chosen := chosen_checkpoint(path)) is not None:

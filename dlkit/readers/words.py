@@ -233,7 +233,8 @@ def _japanese(mode: str) -> Callable[[str], str]:
 
     def cut(text: str) -> str:
         if not hasattr(local, "tokeniser"):
-            local.tokeniser = dictionary.create(split)
+            make = getattr(dictionary, "tokenizer", None) or dictionary.create  # `create` before 0.7
+            local.tokeniser = make(split)
         words = []
         for part in _short_enough(text):
             words += [word.surface() for word in local.tokeniser.tokenize(part)]

@@ -131,8 +131,12 @@ class Rated:
     # -- state ------------------------------------------------------------------------------------
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """For a checkpoint."""
-        return {"ends": self.ends, "columns": self.columns, "marks": self.marks, "levels": self.levels}
+        """For a checkpoint; not writeable, for what was rated stays as it is."""
+        made = {"ends": self.ends, "columns": self.columns, "marks": self.marks, "levels": self.levels}
+        shown = {name: array.view() for name, array in made.items()}
+        for array in shown.values():
+            array.flags.writeable = False
+        return shown
 
     @classmethod
     def checked(cls, arrays: dict[str, Any], users: int, items: int) -> "Rated":

@@ -188,6 +188,8 @@ class Algorithm(ABC):
         """Everything that `load` needs to go on bit for bit, and that `restore` needs to answer questions.
 
         Includes the sums of an epoch under way. Streams need no state: they are functions of the position.
+        An array that is not writeable says that it stays as it is as long as the run lasts: the state of the
+        best epoch is kept without a copy of it.
         """
 
     @abstractmethod

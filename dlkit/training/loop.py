@@ -6,7 +6,7 @@ by the resumed run; timing.csv is cut back to the checkpoint's position; metrics
 the rows that the checkpoint carries.
 """
 
-import copy
+import functools
 import math
 import time
 from collections.abc import Mapping
@@ -14,7 +14,8 @@ from typing import Any
 
 from dlkit.algorithms.protocol import Algorithm, NonFinite, Progress, Tree
 from dlkit.errors import Interrupted, UsageError, UserError
-from dlkit.training.checkpoint import to_bytes
+from dlkit.training import checkpoint
+from dlkit.training.checkpoint.tree import copy_of
 from dlkit.training.metrics import Column, Number, Timing, better_when_higher
 from dlkit.training.pace import Pace
 from dlkit.training.progress import Display
@@ -136,7 +137,7 @@ class TrainingLoop:
         if best and self.recipe.keep == "best" and self.directory.writes:
             # A copy, for a state may be views of live arrays; the rows are put in when it is written.
             tree = self.record.to_tree(self.recipe_text, self.algorithm.state(), metrics=False)
-            self._best = copy.deepcopy(tree)
+            self._best = copy_of(tree)
 
     def _not_finite(self, value: float, array: str, epoch: int, step: int) -> Diverged:
         """The line for a loss that is not finite; what is on disk stays as it is."""
@@ -155,22 +156,28 @@ class TrainingLoop:
         if not self.directory.writes:
             return
         began = time.monotonic()
-        command, now = self.algorithm.command, None
+        newest_is_best = False
         if self._best is not None:
             self._best["metrics"] = self.record.table.to_csv(self._best["position"]["epoch"])
-            data = to_bytes(self._best, command=command)
-            self.directory.write(BEST, data)
-            if self._best["position"] == self.record.position():
-                now = data
+            self.write_checkpoint(BEST, self._best)
+            newest_is_best = self._best["position"] == self.record.position()
             self._best = None
         self.directory.write(TIMING, self.timing.to_csv())
-        self.directory.write(CHECKPOINT, now or to_bytes(self.tree(), command=command))
+        if newest_is_best:
+            self.directory.copy(BEST, CHECKPOINT)
+        else:
+            self.write_checkpoint(CHECKPOINT, self.tree())
         self.directory.write(METRICS, self.record.table.to_csv())
         for name, content in self.algorithm.previews():
             self.directory.write(name, content)
         self.directory.saved()
         self.pace.saved(began)
         self.display.detail(f"saved {self.directory.path / CHECKPOINT}")
+
+    def write_checkpoint(self, name: str, tree: Tree, *, unless_same: bool = False) -> None:
+        """One checkpoint of this run; `unless_same`: if the file does not hold these very bytes already."""
+        content = functools.partial(checkpoint.write, tree=tree, command=self.algorithm.command)
+        self.directory.write(name, content, unless_same=unless_same)
 
     def _save_tables(self) -> None:
         """Let someone watch metrics.csv grow between two checkpoints."""

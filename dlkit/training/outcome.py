@@ -7,7 +7,7 @@ from typing import Any
 from dlkit.algorithms.protocol import Tree
 from dlkit.errors import UserError
 from dlkit.training import environment
-from dlkit.training.checkpoint import load, to_bytes
+from dlkit.training.checkpoint import load
 from dlkit.training.loop import TrainingLoop
 from dlkit.training.metrics import Number, figure
 from dlkit.training.progress import SHOWN, short_figure
@@ -66,25 +66,9 @@ def _save_tested(loop: TrainingLoop, earlier: Tree | None, best: int | None) -> 
     if not loop.directory.writes:
         return
     tree = loop.tree() if earlier is None else earlier | {"state": loop.algorithm.state()}
-    data = to_bytes(tree, command=loop.algorithm.command)
     names = [BEST] if earlier is not None else [BEST, CHECKPOINT] if best else [CHECKPOINT]
     for name in names:
-        if not _holds(loop.directory.path / name, data):
-            loop.directory.write(name, data)
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    """Whether the checkpoint at `path` has these bytes: all of them, for a damaged one is to be replaced."""
-    rest = memoryview(data)
-    try:
-        with path.open("rb") as stream:
-            while piece := stream.read(1 << 20):
-                if piece != rest[: len(piece)]:
-                    return False
-                rest = rest[len(piece) :]
-    except OSError:
-        return False
-    return not rest
+        loop.write_checkpoint(name, tree, unless_same=True)
 
 
 def leading(names: Iterable[str]) -> list[str]:

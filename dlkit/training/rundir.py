@@ -3,13 +3,15 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from dlkit.errors import DataError, UsageError, UserError
 from dlkit.training import set_aside
@@ -38,17 +40,28 @@ def cannot(act: str, path: Path, error: OSError) -> UserError:
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader sees the old file or the new one, even after a crash.
+Content = bytes | Callable[[BinaryIO], object]
+"""What a file is to hold: its bytes, or what writes them into an open file."""
 
+
+def write_atomic(path: Path, content: Content, *, unless_same: bool = False) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, even after a crash.
+
+    `unless_same`: a file that holds these very bytes already is left as it is.
     Raises UserError when the disk is full or read-only; the old file is then untouched.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         try:
-            with temporary.open("wb") as stream:
-                stream.write(data)
+            with temporary.open("w+b") as stream:
+                if isinstance(content, bytes):
+                    stream.write(content)
+                else:
+                    content(stream)
                 stream.flush()
+                if unless_same and _holds(path, stream):
+                    temporary.unlink()
+                    return
                 os.fsync(stream.fileno())
             temporary.replace(path)
         except BaseException:
@@ -58,6 +71,22 @@ def write_atomic(path: Path, data: bytes) -> None:
         _sync_directory(path.parent)
     except OSError as error:
         raise cannot("write", path, error) from error
+
+
+def _holds(path: Path, stream: BinaryIO) -> bool:
+    """Whether the file at `path` has the bytes of `stream`, from the first to the last."""
+    stream.seek(0)
+    try:
+        with path.open("rb") as there:
+            while piece := stream.read(_PIECE):
+                if piece != there.read(_PIECE):
+                    return False
+            return not there.read(1)
+    except OSError:
+        return False
+
+
+_PIECE = 1 << 20
 
 
 def _sync_directory(path: Path) -> None:
@@ -252,8 +281,8 @@ class RunDirectory:
             raise DataError(f"not JSON: {error}", where=str(path)) from error
         return found if isinstance(found, dict) else {}
 
-    def write(self, name: str, content: str | bytes) -> None:
-        """Write a file atomically (folders in `name` are made). Raises UserError."""
+    def write(self, name: str, content: str | Content, *, unless_same: bool = False) -> None:
+        """Write a file atomically (folders in `name` are made), see `write_atomic`. Raises UserError."""
         if not self.writes:
             return
         path = self.path / name
@@ -262,7 +291,12 @@ class RunDirectory:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise cannot("make", path.parent, error) from error
-        write_atomic(path, content.encode("utf-8") if isinstance(content, str) else content)
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        write_atomic(path, data, unless_same=unless_same)
+
+    def copy(self, name: str, to: str) -> None:
+        """A second file with the same bytes. Raises UserError."""
+        self.write(to, functools.partial(_copy, self.path / name))
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file: keys in their order, NaN and infinities as null."""
@@ -275,6 +309,11 @@ class RunDirectory:
             (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise cannot("remove", self.path / name, error) from error
+
+
+def _copy(path: Path, stream: BinaryIO) -> None:
+    with path.open("rb") as there:
+        shutil.copyfileobj(there, stream, _PIECE)
 
 
 def _is_run(path: Path) -> bool:

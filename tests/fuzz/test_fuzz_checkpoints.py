@@ -6,6 +6,7 @@ never writes is garbage wherever it stands. It must end with code 1, one line, a
 run to be resumed as it was.
 """
 
+import hashlib
 import io
 import math
 import shutil
@@ -19,10 +20,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dlkit.training.checkpoint import BLOCK, _block, load, to_bytes
+from dlkit.training.checkpoint import BLOCK, _block, load
 from tests.fuzz.mutations import places, spoilt_bytes, spoilt_tree
 from tests.fuzz.program import Ended, run, share
 from tests.fuzz.trained import Trained, train
+from tests.training.checkpoint_bytes import to_bytes
 
 TABLE = b"a,b,y\n" + b"".join(b"%d,%s,%d\n" % (i, b"uv"[i % 2 :][:1], i * i % 7) for i in range(20))
 COMMANDS = ["predict", "inspect", "resume"]
@@ -304,7 +306,8 @@ def tampered(good: bytes, change: Callable[[h5py.File], None]) -> bytes:
     file = io.BytesIO(good[BLOCK:])
     with h5py.File(file, "r+") as opened:
         change(opened)
-    return _block(file.getvalue()) + file.getvalue()
+    image = file.getvalue()
+    return _block(len(image), hashlib.sha256(image).hexdigest()) + image
 
 
 @share(0.2)

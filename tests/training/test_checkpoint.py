@@ -1,7 +1,10 @@
 import hashlib
+import io
 import re
+import resource
 import shutil
 import subprocess
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dlkit.errors import DataError, UserError
-from dlkit.training.checkpoint import BLOCK, VERSION, load, save, to_bytes
+from dlkit.training.checkpoint import BLOCK, VERSION, load, save, write
+from dlkit.training.checkpoint.image import Image
+from dlkit.training.checkpoint.tree import copy_of
+from tests.training.checkpoint_bytes import to_bytes
 
 TREE: dict[str, Any] = {
     "weights": {"dense/0.w": np.arange(12.0, dtype=np.float32).reshape(3, 4), "empty": np.zeros((0, 3))},
@@ -264,3 +270,67 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match=f"cannot write {path}: No space left on device"):
         save(path, {}, command="toy")
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+# -- memory and failing disks ------------------------------------------------------------------------
+def test_writing_and_reading_hold_no_copy_of_the_file(tmp_path: Path) -> None:
+    tree = {"weights": np.zeros((8, 1_000_000), np.float32)}  # 32 MB in 8 chunks
+    save(tmp_path / "a.h5", tree, command="toy")  # h5py is loaded
+    tracemalloc.start()  # NumPy's, Python's and the wrapper's memory; not that of libhdf5
+    try:
+        before = peak_bytes()
+        save(tmp_path / "a.h5", tree, command="toy")
+        assert tracemalloc.get_traced_memory()[1] < 4e6
+        found = load(tmp_path / "a.h5").tree
+        assert tracemalloc.get_traced_memory()[1] < 32e6 + 4e6
+        assert peak_bytes() - before < 32e6 + 20e6  # libhdf5's, too: what was loaded and some chunks
+    finally:
+        tracemalloc.stop()
+    assert same(found, tree)
+
+
+def peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Failing(io.BytesIO):
+    """A disk with room for so many bytes."""
+
+    room = 0
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self.room:
+            raise OSError(28, "No space left on device")
+        return super().write(data)
+
+
+@pytest.mark.parametrize("room", [0, 100, BLOCK, BLOCK + 48, BLOCK + 1000, BLOCK + 100_000])
+def test_a_disk_that_fills_up_on_the_way(room: int) -> None:
+    stream = Failing()
+    stream.room = room
+    with pytest.raises(OSError, match="No space left on device"):
+        write(stream, TREE | {"big": np.arange(20_000.0)}, command="toy")
+    save_again = to_bytes(TREE, command="toy")  # libhdf5 has let go of the failed file
+    assert to_bytes(TREE, command="toy") == save_again
+
+
+def test_a_disk_that_fails_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.h5"
+    save(path, TREE, command="toy")
+
+    class Bad(Image):
+        def readinto(self, buffer: memoryview) -> int:
+            self.failed = OSError(5, "Input/output error")
+            return super().readinto(buffer)
+
+    monkeypatch.setattr("dlkit.training.checkpoint.Image", Bad)
+    assert "cannot read: Input/output error" in refused(path)
+
+
+def test_what_is_not_writeable_is_not_copied() -> None:
+    fixed, live = np.arange(3), np.arange(3)
+    fixed.flags.writeable = False
+    made = copy_of({"a": {"fixed": fixed, "live": live}, "texts": ["x"], "n": 1})
+    live[0] = 7
+    assert made["a"]["fixed"] is fixed and made["a"]["live"].tolist() == [0, 1, 2]
+    assert same(made, {"a": {"fixed": np.arange(3), "live": np.arange(3)}, "texts": ["x"], "n": 1})

@@ -111,11 +111,11 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> list[str]:
     """Let a run crash at its write number `number`, before or after it. Returns the names written."""
     real, names = RunDirectory.write, []
 
-    def write(self: RunDirectory, name: str, content: str | bytes) -> None:
+    def write(self: RunDirectory, name: str, content: Any, **how: Any) -> None:
         names.append(name)
         if len(names) == number and number % 2:
             raise Crash
-        real(self, name, content)
+        real(self, name, content, **how)
         if len(names) == number:
             raise Crash
 

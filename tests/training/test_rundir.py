@@ -2,6 +2,7 @@ import contextlib
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -200,3 +201,28 @@ def test_a_failed_write_is_one_line(tmp_path: Path) -> None:
         RunDirectory(tmp_path / "file" / "run").begin()
     with pytest.raises(UserError, match="is a file, not a run directory"):
         RunDirectory(tmp_path / "file").check()
+
+
+def test_content_that_writes_itself_and_a_file_left_alone(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path) as directory:
+        directory.write("a", lambda stream: stream.write("日本".encode()))
+        directory.copy("a", "b")
+        assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() == "日本"
+        before = (tmp_path / "a").stat().st_ino
+        directory.write("a", "日本", unless_same=True)
+        assert (tmp_path / "a").stat().st_ino == before
+        for other in ("日", "日本x", "本日"):
+            directory.write("a", other, unless_same=True)
+            assert (tmp_path / "a").read_text() == other
+    assert directory.entries() == ["a", "b"] and len(list(tmp_path.iterdir())) == 2
+
+
+def test_content_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    def fails(stream: Any) -> None:
+        stream.write(b"half")
+        raise TypeError("no tree")
+
+    write_atomic(tmp_path / "a", b"old")
+    with pytest.raises(TypeError):
+        write_atomic(tmp_path / "a", fails)
+    assert (tmp_path / "a").read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a"]

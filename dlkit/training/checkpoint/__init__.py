@@ -6,15 +6,15 @@ found before libhdf5 parses a byte of it. What the file then declares is compare
 before anything is allocated, because a digest says nothing about who wrote the file.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dlkit.errors import DataError
+from dlkit.training.checkpoint.image import Image, length_and_digest
 from dlkit.training.checkpoint.tree import Reader, Tree, fixed_text, write_group
 from dlkit.training.rundir import write_atomic
 
@@ -37,31 +37,50 @@ class Checkpoint:
 
 def save(path: Path, tree: Tree, *, command: str, attributes: Mapping[str, str | int] | None = None) -> None:
     """Write `tree` to `path` atomically. Raises UserError (full disk, read-only), TypeError (not a tree)."""
-    write_atomic(path, to_bytes(tree, command=command, attributes=attributes))
+    write_atomic(path, lambda stream: write(stream, tree, command=command, attributes=attributes))
 
 
-def to_bytes(tree: Tree, *, command: str, attributes: Mapping[str, str | int] | None = None) -> bytes:
-    """The file's bytes, user block and HDF5 image. Raises TypeError naming what cannot be stored."""
+def write(
+    stream: BinaryIO, tree: Tree, *, command: str, attributes: Mapping[str, str | int] | None = None
+) -> None:
+    """The file, user block and HDF5 image, into an empty stream that is also read; no copy of it is held.
+
+    Raises TypeError naming what cannot be stored, OSError (a full disk).
+    """
     import h5py
 
-    memory = {"driver": "core", "backing_store": False, "block_size": 1 << 20}
-    with h5py.File("checkpoint", "w", libver=LIBVER, track_order=True, **memory) as file:
-        marks = {"format": FORMAT, "version": VERSION, "command": command, **(attributes or {})}
-        for name, value in marks.items():
-            file.attrs.create(name, fixed_text(value) if isinstance(value, str) else value)
-        write_group(file, tree, "")
-        file.flush()
-        image = file.id.get_file_image()
-    return _block(image) + image
+    stream.write(bytes(BLOCK))
+    image = Image(stream, BLOCK)
+    try:
+        with h5py.File(image, "w", libver=LIBVER, track_order=True) as file:
+            marks = {"format": FORMAT, "version": VERSION, "command": command, **(attributes or {})}
+            for name, value in marks.items():
+                file.attrs.create(name, fixed_text(value) if isinstance(value, str) else value)
+            write_group(file, tree, "")
+    finally:
+        if image.failed:
+            raise image.failed
+    length, digest = length_and_digest(stream, BLOCK)
+    stream.seek(0)
+    stream.write(_block(length, digest))
 
 
 def load(path: Path, *, command: str | None = None) -> Checkpoint:
     """Read a checkpoint. Raises DataError, one line, for anything else or one not of `command`."""
+    try:
+        with path.open("rb") as stream:
+            return _load(stream, _verified(stream, path), path, command)
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror or error}", where=str(path)) from error
+
+
+def _load(stream: BinaryIO, length: int, path: Path, command: str | None) -> Checkpoint:
+    """The checkpoint in a file whose digest is right. Raises DataError, OSError (a failing disk)."""
     import h5py
 
-    image = _verified_image(path)
+    image = Image(stream, BLOCK)
     try:
-        with h5py.File(h5py.h5f.open_file_image(image)) as file:
+        with h5py.File(image, "r") as file:
             attributes = {name: _attribute(value) for name, value in file.attrs.items()}
             wrote = attributes.pop("command", None)
             if attributes.pop("format", None) != FORMAT or not isinstance(wrote, str):
@@ -70,39 +89,36 @@ def load(path: Path, *, command: str | None = None) -> Checkpoint:
             _check_version(version, path)
             if command is not None and wrote != command:
                 raise DataError(f"a checkpoint of {wrote}, not of {command}", where=str(path))
-            tree = Reader(len(image)).group(file, 0)
+            tree = Reader(length).group(file, 0)
             return Checkpoint(tree, wrote, version, attributes)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
         raise DataError(f"damaged checkpoint: {error}", where=str(path)) from error
+    finally:
+        if image.failed:
+            raise image.failed
 
 
 # -- user block ---------------------------------------------------------------------------------
-def _block(image: bytes) -> bytes:
-    digest = hashlib.sha256(image).hexdigest()
-    text = f"{FORMAT}\nversion {VERSION}\nbytes {len(image)}\nsha256 {digest}\n"
+def _block(length: int, digest: str) -> bytes:
+    text = f"{FORMAT}\nversion {VERSION}\nbytes {length}\nsha256 {digest}\n"
     return text.encode("ascii").ljust(BLOCK, b"\0")
 
 
-def _verified_image(path: Path) -> bytes:
-    """The HDF5 image, once its length and digest agree with the user block."""
+def _verified(stream: BinaryIO, path: Path) -> int:
+    """Bytes of the HDF5 image, once its length and digest agree with the user block."""
     where = str(path)
-    try:
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise DataError("not a file", where=where)
-            length, digest = _read_block(stream.read(BLOCK), path)
-            if status.st_size != BLOCK + length:
-                what = "truncated" if status.st_size < BLOCK + length else "damaged"
-                raise DataError(
-                    f"{what} checkpoint: {status.st_size} bytes where {BLOCK + length} belong", where=where
-                )
-            image = stream.read(length)
-    except OSError as error:
-        raise DataError(f"cannot read: {error.strerror or error}", where=where) from error
-    if hashlib.sha256(image).hexdigest() != digest:
+    status = os.fstat(stream.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError("not a file", where=where)
+    length, digest = _read_block(stream.read(BLOCK), path)
+    if status.st_size != BLOCK + length:
+        what = "truncated" if status.st_size < BLOCK + length else "damaged"
+        raise DataError(
+            f"{what} checkpoint: {status.st_size} bytes where {BLOCK + length} belong", where=where
+        )
+    if length_and_digest(stream, BLOCK) != (length, digest):
         raise DataError("damaged checkpoint: its SHA-256 is not the one it states", where=where)
-    return image
+    return length
 
 
 def _read_block(block: bytes, path: Path) -> tuple[int, str]:

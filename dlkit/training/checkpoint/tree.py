@@ -3,6 +3,7 @@
 Nothing is stored in HDF5's heaps, so equal trees give equal bytes.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,19 @@ LEAVES = {
     (False, 0, ""), (False, 0, "array"), (False, 1, ""), (False, 1, "text"), (False, 2, ""),
 }  # fmt: skip
 """What a dataset may be: is it text, its axes (2: or more), its attribute `kind`."""
+
+
+def copy_of(tree: Tree) -> Tree:
+    """`tree` as it is now. Arrays that are not writeable are not copied: nobody changes them."""
+    return {key: _copy_of(value) for key, value in tree.items()}
+
+
+def _copy_of(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy_of(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray) and not value.flags.writeable:
+        return value
+    return copy.deepcopy(value)
 
 
 def write_group(group: Group, tree: Mapping[str, Any], place: str) -> None:

@@ -21,6 +21,8 @@ from dlkit.kernels.registry import kernel
 
 TINY = 1e-30
 """Moments below it are taken for 0 by the CPU version: they move a parameter by nothing that counts."""
+LEAST = 1e-17
+"""Gradients below it have its square there: (1 - beta2) LEAST^2, far below TINY and still no subnormal."""
 
 
 def adam_reference(
@@ -45,11 +47,13 @@ def _update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, t):
     root = real(1 / np.sqrt(1 - beta2**t))
     decay = real(0.0 if decoupled else weight_decay)
     keep = real(1 - lr * weight_decay if decoupled else 1.0)
-    tiny, zero = real(TINY), real(0)
+    tiny, least, zero = real(TINY), real(LEAST), real(0)
     for i in range(p.size):
         d = g[i] + decay * p[i]
-        mi, vi = b1 * m[i] + c1 * d, b2 * v[i] + c2 * d * d
-        # What decays towards 0 must not end among the subnormals: they are many times slower.
+        # What decays towards 0 must not end among the subnormals, nor a square of what is nearly learnt:
+        # they are many times slower.
+        s = max(abs(d), least)
+        mi, vi = b1 * m[i] + c1 * d, b2 * v[i] + c2 * s * s
         m[i] = zero if abs(mi) < tiny else mi
         v[i] = zero if vi < tiny else vi
         p[i] = keep * p[i] - step * m[i] / (np.sqrt(v[i]) * root + e)

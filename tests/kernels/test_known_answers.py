@@ -22,6 +22,18 @@ def test_adams_first_step_is_lr_whatever_the_gradients_size() -> None:
     np.testing.assert_allclose(p, [-0.1, 0.1, -0.1], rtol=1e-8)
 
 
+def test_adam_of_gradients_that_are_nearly_nothing() -> None:
+    g = np.array([1e-16, 1e-19, -1e-22, 1e-40, 0], np.float32)
+    p, m, v = (np.zeros(5, np.float32) for _ in range(3))
+    q, n, w = np.zeros((3, 5))
+    for t in range(1, 30):
+        adam(p, g, m, v, 0.1, 0.9, 0.999, 1e-8, 0.0, 0, t)
+        adam.reference(q, g.astype(np.float64), n, w, 0.1, 0.9, 0.999, 1e-8, 0.0, 0, t)
+    np.testing.assert_allclose(p, q, rtol=1e-4, atol=1e-20)
+    smallest = np.finfo(np.float32).smallest_normal
+    assert all(abs(number) >= smallest for number in (*m, *v) if number)  # others are slow to calculate with
+
+
 def test_decoupled_decay_does_not_enter_the_moments() -> None:
     p, m, v = np.full(1, 2.0), np.zeros(1), np.zeros(1)
     adam(p, np.zeros(1), m, v, 0.1, 0.9, 0.999, 1e-8, 0.5, 1, 1)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dlkit.algorithms.protocol import Algorithm, Answer, Context, Description, File, LayerRow, Tree
+from dlkit.algorithms.w2v_files import Table, exported_files, written_files
 from dlkit.algorithms.w2v_infer import sentence_vectors
 from dlkit.algorithms.w2v_map import word_map
 from dlkit.algorithms.w2v_questions import analogy_figures, pair_figures
@@ -18,19 +19,14 @@ from dlkit.algorithms.w2v_recipe import CorpusSpec, Word2VecRecipe
 from dlkit.errors import DataError, UsageError
 from dlkit.pictures.exhibits import Made, Sheet
 from dlkit.readers.paths import resolve_path
-from dlkit.readers.word_vectors import read_vectors, to_binary, to_text
+from dlkit.readers.word_vectors import read_vectors
+from dlkit.training.rundir import Content
 
-MOST_IN_TEXT = 20_000_000
-"""Numbers above which vectors.txt is not written unless the recipe says so: 200 MB."""
-EXPORTS = {
-    "word2vec": "vectors.txt",
-    "word2vec-binary": "vectors.bin",
-    "csv": "vectors.csv",
-    "npz": "vectors.npz",
-}
 FIRST = 10
 """Neighbours told of each word."""
 MUL_EPSILON = 1e-3
+AT_ONCE = 1 << 14
+"""Rows brought to length 1 at a time."""
 EXHIBITED, NEAR = 20, 6
 """Words that a report shows, and neighbours of each."""
 
@@ -292,42 +288,33 @@ class AskedVectors(Algorithm):
     # -- files --------------------------------------------------------------------------------------
     def export(self, options: Mapping[str, Any]) -> Iterator[File]:
         """The words' vectors in a format that other programs read."""
-        name = options.get("format") or "word2vec"
-        if name not in EXPORTS:
-            raise UsageError(
-                f"no format is called {name}", where="--format", hint=f"there are {', '.join(EXPORTS)}"
-            )
-        yield File(EXPORTS[name], _exported(name, self.words, self.vectors[: len(self.words)]))
-        if self.document_count:
-            documents = self.vectors[len(self.words) :]
-            yield File(
-                f"documents{Path(EXPORTS[name]).suffix}",
-                _exported(name, list(self.document_names), documents),
-            )
+        yield from exported_files(options.get("format") or "word2vec", self._tables())
 
-    def files_of_run(self) -> Iterator[tuple[str, str | bytes]]:
-        """vectors.txt, documents.txt, the map."""
-        files, numbers = self.recipe.files, self.vectors.size
-        if files.text is True or (files.text == "auto" and numbers <= MOST_IN_TEXT):
-            yield from ((name, content) for name, content in self.export({"format": "word2vec"}))
-        elif files.text == "auto":
-            self.context.log(
-                f"{numbers:,} numbers: no vectors.txt (files.text: true writes it, so does dlkit export)"
-            )
-        if files.binary:
-            yield from ((name, content) for name, content in self.export({"format": "word2vec-binary"}))
-        if self.recipe.map is not None:
-            yield from word_map(self.recipe.map, self.words, self._units, self.context.log)
+    def _tables(self) -> Iterator[Table]:
+        """Of the words, then of the documents."""
+        yield "vectors", self.words, self.vectors[: len(self.words)]
+        if self.document_count:
+            yield "documents", list(self.document_names), self.vectors[len(self.words) :]
+
+    def files_of_run(self) -> Iterator[tuple[str, str | Content]]:
+        """vectors.txt, documents.txt, the map; the vectors are written word by word."""
+        yield from written_files(self.recipe.files, list(self._tables()), self.context.log)
+        if (spec := self.recipe.map) is not None:
+            shown = slice(min(spec.skip, len(self.words)), min(spec.skip + spec.words, len(self.words)))
+            yield from word_map(self.words[shown], of_length_one(self.vectors[shown]), self.context.log)
 
 
 def of_length_one(vectors: np.ndarray) -> np.ndarray:
     """Rows of length 1 in float32; rows of zeros stay."""
-    rows = vectors.astype(np.float32)
-    # By the largest number first: squares of numbers beyond 1e19 have no place in float32.
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    np.divide(rows, largest, out=rows, where=largest > 0)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, length, out=rows, where=length > 0)
+    whole = vectors.astype(np.float32)
+    for first in range(0, len(whole), AT_ONCE):
+        rows = whole[first : first + AT_ONCE]
+        # By the largest number first: squares of numbers beyond 1e19 have no place in float32.
+        largest = np.abs(rows).max(axis=1, keepdims=True)
+        np.divide(rows, largest, out=rows, where=largest > 0)
+        length = np.linalg.norm(rows, axis=1, keepdims=True)
+        np.divide(rows, length, out=rows, where=length > 0)
+    return whole
 
 
 def terms_of(names: Sequence[str], known: Mapping[str, int]) -> tuple[list[str], list[str]]:
@@ -370,22 +357,3 @@ class _Numbers(Sequence[str]):
         if not str(value).isdecimal() or not 1 <= int(value) <= self._count:
             raise ValueError(value)
         return int(value) - 1
-
-
-def _exported(name: str, words: list[str], vectors: np.ndarray) -> bytes:
-    if name == "word2vec":
-        return to_text(words, vectors)
-    if name == "word2vec-binary":
-        return to_binary(words, vectors)
-    import csv
-    import io
-
-    if name == "npz":
-        out = io.BytesIO()
-        np.savez(out, words=np.array(words, np.str_), vectors=vectors)
-        return out.getvalue()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["word", *(f"x{k + 1}" for k in range(vectors.shape[1]))])
-    writer.writerows([word, *map(str, row)] for word, row in zip(words, vectors, strict=True))
-    return text.getvalue().encode("utf-8")

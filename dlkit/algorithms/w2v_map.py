@@ -4,17 +4,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from dlkit.algorithms.w2v_recipe import MapSpec
 from dlkit.pictures import figures
 from dlkit.pictures.labels import labelled
 
 
-def word_map(
-    spec: MapSpec, words: list[str], units: np.ndarray, log: Callable[[str], None]
-) -> Iterator[tuple[str, bytes]]:
-    """The picture, where matplotlib is installed and there are words enough."""
-    chosen = slice(spec.skip, spec.skip + spec.words)
-    shown = words[chosen]
+def word_map(shown: list[str], units: np.ndarray, log: Callable[[str], None]) -> Iterator[tuple[str, bytes]]:
+    """The picture of some words, where matplotlib is installed and they are enough. units: (n, dim), their
+    vectors of length 1."""
     if len(shown) < 2:
         return
     if not figures.available():
@@ -22,7 +18,7 @@ def word_map(
         return
     if missing := figures.missing_font("".join(shown)):
         log(missing)
-    yield "map.png", labelled(plane(units[chosen]), shown)
+    yield "map.png", labelled(plane(units), shown)
 
 
 def plane(vectors: np.ndarray) -> np.ndarray:

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from dlkit.algorithms.protocol import Description, LayerRow, NonFinite, Progress, Tree
 from dlkit.algorithms.w2v_asked import AskedVectors
 from dlkit.algorithms.w2v_drawing import Drawing, aligned, padded
@@ -27,6 +25,7 @@ from dlkit.readers.corpus import Corpus, Reading, corpus_files
 from dlkit.readers.corpus_words import CorpusTokeniser
 from dlkit.readers.paths import find_file_or_folder
 from dlkit.training.metrics import Column
+from dlkit.training.rundir import Content
 
 
 class Word2Vec(AskedVectors):
@@ -246,7 +245,7 @@ class Word2Vec(AskedVectors):
         found = self.asked_questions(self.recipe.test.analogies, self.recipe.test.pairs)
         return {name: value for name, value in found.items() if name.startswith("test_")}
 
-    def artifacts(self) -> Iterable[tuple[str, str | bytes]]:
+    def artifacts(self) -> Iterable[tuple[str, str | Content]]:
         self.take_host_vectors()
         return self.files_of_run()
 
@@ -273,9 +272,7 @@ class Word2Vec(AskedVectors):
             if rows.shape != wanted or rows.dtype != backend.dtype:
                 text = f"{name} is {rows.shape} of {rows.dtype}, expected {wanted} of {backend.dtype}"
                 raise DataError(text)
-            values = np.zeros(shape, backend.dtype)
-            values[:, : self.recipe.dim] = rows
-            self.matrices[name][...] = backend.asarray(values)
+            self.matrices[name][:, : self.recipe.dim] = backend.asarray(rows)
         self.trainer.loss[:] = state["loss"]
         self.words_seen = int(state["words_seen"])
 

@@ -202,21 +202,28 @@ def _whole(words: list[str], rows: list[np.ndarray], head: tuple[int, int] | Non
     return WordVectors(words, np.stack(rows))
 
 
+def text_pieces(words: list[str], vectors: np.ndarray) -> Iterator[bytes]:
+    """word2vec's text format, a word at a time; words as `safe` has them."""
+    yield f"{len(words)} {vectors.shape[1]}\n".encode()
+    for word, row in zip(safe(words), vectors, strict=True):
+        yield f"{word} {' '.join(map(str, row))}\n".encode()
+
+
+def binary_pieces(words: list[str], vectors: np.ndarray) -> Iterator[bytes]:
+    """word2vec's binary format, float32, a word at a time; words as `safe` has them."""
+    yield f"{len(words)} {vectors.shape[1]}\n".encode()
+    for word, row in zip(safe(words), vectors, strict=True):
+        yield word.encode("utf-8") + b" " + row.astype("<f4").tobytes() + b"\n"
+
+
 def to_text(words: list[str], vectors: np.ndarray) -> bytes:
-    """word2vec's text format; words as `safe` has them."""
-    lines = [f"{len(words)} {vectors.shape[1]}"]
-    lines += [f"{word} {' '.join(map(str, row))}" for word, row in zip(safe(words), vectors, strict=True)]
-    return ("\n".join(lines) + "\n").encode("utf-8")
+    """word2vec's text format as a whole."""
+    return b"".join(text_pieces(words, vectors))
 
 
 def to_binary(words: list[str], vectors: np.ndarray) -> bytes:
-    """word2vec's binary format, float32; words as `safe` has them."""
-    rows = np.ascontiguousarray(vectors, "<f4")
-    head = f"{len(words)} {vectors.shape[1]}\n".encode()
-    return head + b"".join(
-        word.encode("utf-8") + b" " + row.tobytes() + b"\n"
-        for word, row in zip(safe(words), rows, strict=True)
-    )
+    """word2vec's binary format as a whole."""
+    return b"".join(binary_pieces(words, vectors))
 
 
 def safe(words: list[str]) -> list[str]:

@@ -29,6 +29,7 @@ from dlkit.errors import UsageError
 from dlkit.readers.ratings_spec import RatingsSpec
 from dlkit.recipe.schema import Spec, TrainingRecipe
 from dlkit.training.metrics import Column
+from dlkit.training.rundir import Content
 
 
 class MFRecipe(TrainingRecipe):
@@ -165,18 +166,20 @@ class MF(AskedRatings):
         return {f"{split}_{name}": value for name, value in figures.items()}
 
     # -- the end ----------------------------------------------------------------------------------
+    def end_training(self) -> None:
+        self.model.end_training()
+
     def test(self) -> dict[str, float]:
         if self.data.test is None:
             return {}
         return self._figures("test", self.data.test, ranked=True)
 
-    def artifacts(self) -> Iterable[tuple[str, str | bytes]]:
+    def artifacts(self) -> Iterable[tuple[str, str | Content]]:
         factors = self.model.factors(self.seen).on_host(self.context)
         return factor_files(self.recipe.files, factors, self.users, self.items, self.titles, self.context.log)
 
     # -- state ------------------------------------------------------------------------------------
     def state(self) -> Tree:
-        host = self.context.backend.to_host
         return {
             "users": self.users,
             "items": self.items,
@@ -184,7 +187,7 @@ class MF(AskedRatings):
             "scale": np.array([self.low, self.high]),
             "mean": float(self.model.mu),
             "seen": self.seen.arrays,
-            "model": {name: host(array) for name, array in self.model.parameters.items()},
+            "model": self.model.kept_parameters(),
             "sums": self.model.sums(),
         }
 

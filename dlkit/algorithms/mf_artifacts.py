@@ -3,13 +3,14 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from pydantic import Field
 
 from dlkit.algorithms.mf_model import Factors
 from dlkit.recipe.schema import Spec
+from dlkit.training.rundir import Content
 
 MOST_IN_CSV = 4_000_000
 """Numbers above which the factors are not written as text unless the recipe says so: 40 MB and some
@@ -32,7 +33,7 @@ def factor_files(
     items: list[str],
     titles: list[str] | None,
     log: Callable[[str], None],
-) -> Iterator[tuple[str, str | bytes]]:
+) -> Iterator[tuple[str, str | Content]]:
     """(name, content) of each file; the same factors give the same bytes. `factors` on the host."""
     numbers = factors.p.size + factors.q.size
     if spec.csv is True or (spec.csv == "auto" and numbers <= MOST_IN_CSV):
@@ -41,16 +42,28 @@ def factor_files(
     elif spec.csv == "auto":
         log(f"{numbers:,} factors: no user_factors.csv and item_factors.csv (files.csv: true writes them)")
     if spec.npz:
-        out = io.BytesIO()
-        parts = {
-            "mu": np.float64(factors.mu),
-            "p": factors.p,
-            "q": factors.q,
-            "bu": factors.bu,
-            "bi": factors.bi,
-        }
-        np.savez(out, **parts, users=np.array(users, np.str_), items=np.array(items, np.str_))
-        yield "factors.npz", out.getvalue()
+        yield "factors.npz", lambda stream: _write_arrays(stream, factors, users, items)
+
+
+def whole(content: str | Content) -> str | bytes:
+    """What a file is to hold, in memory."""
+    if not callable(content):
+        return content
+    stream = io.BytesIO()
+    content(stream)
+    return stream.getvalue()
+
+
+def _write_arrays(stream: BinaryIO, factors: Factors, users: list[str], items: list[str]) -> None:
+    """mu, p, q, bu, bi and the names, into a file of NumPy's own format."""
+    parts: dict[str, Any] = {
+        "mu": np.float64(factors.mu),
+        "p": factors.p,
+        "q": factors.q,
+        "bu": factors.bu,
+        "bi": factors.bi,
+    }
+    np.savez(stream, **parts, users=np.array(users, np.str_), items=np.array(items, np.str_))
 
 
 def _table(

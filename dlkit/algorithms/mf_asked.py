@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dlkit.algorithms import exported
-from dlkit.algorithms.mf_artifacts import FilesSpec, factor_files
+from dlkit.algorithms.mf_artifacts import FilesSpec, factor_files, whole
 from dlkit.algorithms.mf_figures import JudgedRatings, as_pairs
 from dlkit.algorithms.mf_model import Factors
 from dlkit.algorithms.mf_ranking import best_k
@@ -167,7 +167,7 @@ class AskedRatings(JudgedRatings):
         form = exported.chosen(options, "csv", "npz")
         spec = FilesSpec(csv=form == "csv", npz=form == "npz")
         files = factor_files(spec, self._host, self.users, self.items, self.titles, self.context.log)
-        yield from (File(name, content) for name, content in files)
+        yield from (File(name, whole(content)) for name, content in files)
 
     # -- new users ------------------------------------------------------------------------------------
     def _visitors(self, path: Path | None) -> "Visitors":

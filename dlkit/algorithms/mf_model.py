@@ -135,11 +135,18 @@ class RatingModel(ABC):
         """Numbers in all parameters together."""
         return sum(int(np.prod(shape)) for shape in self.shapes().values())
 
+    def kept_parameters(self) -> dict[str, Any]:
+        """The parameters as leaves of a checkpoint."""
+        return {name: self.context.backend.to_host(array) for name, array in self.parameters.items()}
+
+    def end_training(self) -> None:  # noqa: B027 - most hold no more than their parameters
+        """No more steps will be asked for: what only they need may go."""
+
     def load_parameters(self, state: dict[str, Any]) -> None:
         """Take over parameters from a checkpoint. Raises DataError where their shapes are others."""
         backend, taken = self.context.backend, {}
         for name, shape in self.shapes().items():
-            values = state[name]
+            values = np.asarray(state[name])
             if values.shape != shape or values.dtype != backend.dtype:
                 text = f"{name} is {values.shape} of {values.dtype}, expected {shape} of {backend.dtype}"
                 raise DataError(text)

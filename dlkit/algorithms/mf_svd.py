@@ -34,6 +34,7 @@ from dlkit.algorithms.mf_rated import Rated
 from dlkit.backend.memory import give_back_memory
 from dlkit.kernels.mf_sgd import mf_sgd
 from dlkit.recipe.schema import Spec
+from dlkit.training.checkpoint.leaves import Gathered
 
 WORTH_SHARING = 1 << 15
 """Ratings of a step, about a millisecond, below which calling threads together costs what they save."""
@@ -86,6 +87,22 @@ class SVD(DescentModel):
     @parameters.setter
     def parameters(self, found: dict[str, Any]) -> None:
         self._held = {name: array[self._row[name]] if self.blocks else array for name, array in found.items()}
+
+    def kept_parameters(self) -> dict[str, Any]:
+        if not self.blocks:
+            return super().kept_parameters()
+        host = self.context.backend.to_host
+        return {name: Gathered(array, self._place[name], host) for name, array in self._held.items()}
+
+    def end_training(self) -> None:
+        """The ratings of the blocks take two thirds of the memory."""
+        if not self.blocks:
+            return
+        self.blocks = None
+        give_back_memory()
+        for name, array in self._held.items():
+            self._held[name] = array[self._place[name]]
+        give_back_memory()
 
     def prepare(self, data: RatingData) -> None:
         self.mu = data.mean if self.spec.biases else 0.0

@@ -18,6 +18,7 @@ from dlkit.backend.threads import Team
 from dlkit.pictures.exhibits import Left, Made
 from dlkit.recipe.schema import TrainingRecipe
 from dlkit.training.metrics import Column
+from dlkit.training.rundir import Content
 
 Tree = dict[str, Any]
 """Nested dict of arrays, texts, numbers, truth values, None and lists of texts: what a checkpoint holds."""
@@ -179,6 +180,9 @@ class Algorithm(ABC):
     def epoch_recorded(self, row: Mapping[str, float]) -> None:  # noqa: B027 - most need none
         """The row as recorded: the place for schedules that wait for a plateau."""
 
+    def end_training(self) -> None:  # noqa: B027 - most need not
+        """No epoch follows: what only training needs may go, before the chosen model is loaded and tested."""
+
     def test(self) -> dict[str, float]:
         """Final `test_*` figures of the chosen model; empty where there is no test set."""
         return {}
@@ -196,7 +200,7 @@ class Algorithm(ABC):
     def load(self, state: Tree) -> None:
         """The inverse of state(), on a built algorithm. Raises DataError when the shapes differ."""
 
-    def artifacts(self) -> Iterable[tuple[str, str | bytes]]:
+    def artifacts(self) -> Iterable[tuple[str, str | Content]]:
         """Files for the run directory: (name, content)."""
         return ()
 

@@ -15,7 +15,7 @@ from typing import Any
 from dlkit.algorithms.protocol import Algorithm, NonFinite, Progress, Tree
 from dlkit.errors import Interrupted, UsageError, UserError
 from dlkit.training import checkpoint
-from dlkit.training.checkpoint.tree import copy_of
+from dlkit.training.checkpoint.leaves import copy_of
 from dlkit.training.metrics import Column, Number, Timing, better_when_higher
 from dlkit.training.pace import Pace
 from dlkit.training.progress import Display

@@ -22,6 +22,7 @@ COUNTS = ("epochs", "steps", "best_epoch", "parameters")
 def finish(loop: TrainingLoop, about: dict[str, Any], parameters: int) -> Figures:
     """Test, write, and return what summary.json holds. `about`: environment.json so far. Raises UserError."""
     record, algorithm, directory = loop.record, loop.algorithm, loop.directory
+    algorithm.end_training()
     best = record.best.epoch if record.best and loop.recipe.keep == "best" else None
     earlier = _load_best(loop, best) if best and best != record.epoch else None
     tested = {name: figure(value) for name, value in algorithm.test().items()}

@@ -20,6 +20,8 @@ from dlkit.backend.threads import Team
 from dlkit.errors import DataError
 from dlkit.kernels.mf_sgd import mf_sgd
 from dlkit.readers.ratings_spec import RatingsSpec
+from dlkit.training.checkpoint.form import misfit
+from dlkit.training.checkpoint.leaves import copy_of
 
 MODELS = ["svd", "svd++", "nmf", "als", "baseline"]
 
@@ -177,6 +179,39 @@ def test_blocks_of_a_step_share_no_row(ratings):
 def test_groups_go_by_the_number_of_ratings(ratings_, groups):
     assert groups_for(ratings_, 10**5, 10**4) == groups
     assert groups_for(ratings_, 10**5, 1) == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_end_of_training_changes_no_answer(ratings, name):
+    model = {"name": name} | ({"blocks": 4} if name == "svd" else {})
+    algorithm, _ = trained(recipe_of(ratings, model, {"test": 0.2}, epochs=2))
+    before, figures = copy_of(algorithm.state()), algorithm.test()
+    algorithm.end_training()
+    after = algorithm.state()
+    assert algorithm.test() == figures and not misfit(before, after)
+    for key, array in before["model"].items():
+        np.testing.assert_array_equal(after["model"][key], array)
+    algorithm.load(before)  # the best epoch's
+    for key, array in before["model"].items():
+        np.testing.assert_array_equal(algorithm.state()["model"][key], array)
+    assert algorithm.test() == figures
+    algorithm.end_training()
+
+
+def test_the_end_of_training_lets_the_blocks_go(ratings):
+    algorithm, _ = trained(recipe_of(ratings, {"name": "svd", "blocks": 4}, epochs=1))
+    assert len(algorithm.model.blocks.users) == 400
+    algorithm.end_training()
+    assert algorithm.model.blocks is None
+
+
+def test_saving_copies_neither_ratings_nor_factors(ratings):
+    algorithm, _ = trained(recipe_of(ratings, {"name": "svd", "blocks": 4}, epochs=1))
+    state = algorithm.state()
+    assert np.shares_memory(state["seen"]["columns"], algorithm.seen.columns)
+    assert not state["seen"]["columns"].flags.writeable
+    assert copy_of(state)["seen"]["marks"] is state["seen"]["marks"]
+    assert np.shares_memory(state["model"]["p"].array, algorithm.model._held["p"])
 
 
 # -- what is learnt ------------------------------------------------------------------------------------

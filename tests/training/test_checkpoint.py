@@ -17,8 +17,9 @@ from hypothesis.extra import numpy as hnp
 
 from dlkit.errors import DataError, UserError
 from dlkit.training.checkpoint import BLOCK, VERSION, load, save, write
+from dlkit.training.checkpoint.form import misfit
 from dlkit.training.checkpoint.image import Image
-from dlkit.training.checkpoint.tree import copy_of
+from dlkit.training.checkpoint.leaves import Gathered, copy_of
 from tests.training.checkpoint_bytes import to_bytes
 
 TREE: dict[str, Any] = {
@@ -334,3 +335,22 @@ def test_what_is_not_writeable_is_not_copied() -> None:
     live[0] = 7
     assert made["a"]["fixed"] is fixed and made["a"]["live"].tolist() == [0, 1, 2]
     assert same(made, {"a": {"fixed": np.arange(3), "live": np.arange(3)}, "texts": ["x"], "n": 1})
+
+
+@pytest.mark.parametrize("shape", [(9, 300_000), (2, 3_000_000), (5,), (0, 3), (3, 0)])
+def test_rows_in_another_order_are_written_as_the_array_that_they_make(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(1)
+    array, rows = rng.integers(0, 100, shape).astype(np.float32), rng.permutation(shape[0])
+    made = Gathered(array, rows, np.asarray)
+    assert (made.shape, made.dtype) == (array[rows].shape, array.dtype)
+    assert to_bytes({"w": made}, command="toy") == to_bytes({"w": array[rows]}, command="toy")
+    assert misfit({"w": array[rows]}, {"w": made}) == misfit({"w": made}, {"w": array[rows]}) == ""
+    assert "is expected" in misfit({"w": array.T[None]}, {"w": made})
+    kept = copy_of({"w": made})
+    array[...] = 0
+    assert shape[0] * np.prod(shape) == 0 or kept["w"].any()
+
+
+def test_rows_of_what_cannot_be_stored() -> None:
+    with pytest.raises(TypeError, match="/w: cannot store an array of complex128"):
+        to_bytes({"w": Gathered(np.zeros(2, complex), np.arange(2), np.asarray)}, command="toy")

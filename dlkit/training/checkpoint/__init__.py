@@ -23,6 +23,8 @@ VERSION = 1
 BLOCK = 512
 LIBVER = ("v110", "v110")
 """HDF5 1.10 reads it (the h5dump of older systems); "latest" would follow the library's version."""
+UNCACHED = {"rdcc_nbytes": 0}
+"""Every chunk is written or read once and whole."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ def write(
     stream.write(bytes(BLOCK))
     image = Image(stream, BLOCK)
     try:
-        with h5py.File(image, "w", libver=LIBVER, track_order=True) as file:
+        with h5py.File(image, "w", libver=LIBVER, track_order=True, **UNCACHED) as file:
             marks = {"format": FORMAT, "version": VERSION, "command": command, **(attributes or {})}
             for name, value in marks.items():
                 file.attrs.create(name, fixed_text(value) if isinstance(value, str) else value)
@@ -80,7 +82,7 @@ def _load(stream: BinaryIO, length: int, path: Path, command: str | None) -> Che
 
     image = Image(stream, BLOCK)
     try:
-        with h5py.File(image, "r") as file:
+        with h5py.File(image, "r", **UNCACHED) as file:
             attributes = {name: _attribute(value) for name, value in file.attrs.items()}
             wrote = attributes.pop("command", None)
             if attributes.pop("format", None) != FORMAT or not isinstance(wrote, str):

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from dlkit.training.checkpoint.leaves import Gathered
+
 
 def misfit(found: Any, expected: Any, place: str = "state") -> str:
     """What about `found` differs in form from `expected`, with its place; empty where nothing does.
@@ -27,6 +29,6 @@ def misfit(found: Any, expected: Any, place: str = "state") -> str:
 
 
 def _named(value: Any) -> str:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | Gathered):
         return f"an array {value.shape} of {value.dtype}"
     return "nothing" if value is None else type(value).__name__

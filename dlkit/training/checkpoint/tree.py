@@ -3,11 +3,12 @@
 Nothing is stored in HDF5's heaps, so equal trees give equal bytes.
 """
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
+from dlkit.training.checkpoint.leaves import Gathered
 
 Tree = dict[str, Any]
 Group = Any
@@ -22,19 +23,6 @@ LEAVES = {
     (False, 0, ""), (False, 0, "array"), (False, 1, ""), (False, 1, "text"), (False, 2, ""),
 }  # fmt: skip
 """What a dataset may be: is it text, its axes (2: or more), its attribute `kind`."""
-
-
-def copy_of(tree: Tree) -> Tree:
-    """`tree` as it is now. Arrays that are not writeable are not copied: nobody changes them."""
-    return {key: _copy_of(value) for key, value in tree.items()}
-
-
-def _copy_of(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copy_of(inner) for key, inner in value.items()}
-    if isinstance(value, np.ndarray) and not value.flags.writeable:
-        return value
-    return copy.deepcopy(value)
 
 
 def write_group(group: Group, tree: Mapping[str, Any], place: str) -> None:
@@ -66,6 +54,8 @@ def _write_leaf(group: Group, name: str, value: Any, place: str) -> None:
             group.create_dataset(name, data=fixed_text(str(value))).attrs["kind"] = fixed_text("int")
     elif isinstance(value, np.ndarray | np.generic):
         _write_array(group, name, np.asarray(value), place)
+    elif isinstance(value, Gathered):
+        _write_gathered(group, name, value, place)
     elif isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
         _write_texts(group, name, value)
     else:
@@ -75,8 +65,7 @@ def _write_leaf(group: Group, name: str, value: Any, place: str) -> None:
 
 
 def _write_array(group: Group, name: str, array: np.ndarray, place: str) -> None:
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"checkpoint{place}: cannot store an array of {array.dtype}")
+    _refuse_type(array.dtype, place)
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
     if array.ndim == 0:
         group.create_dataset(name, data=array).attrs["kind"] = fixed_text("array")
@@ -86,11 +75,31 @@ def _write_array(group: Group, name: str, array: np.ndarray, place: str) -> None
         group.create_dataset(name, data=array, chunks=_chunks(array), fletcher32=True)
 
 
-def _chunks(array: np.ndarray) -> tuple[int, ...]:
+def _write_gathered(group: Group, name: str, value: Gathered, place: str) -> None:
+    """The same bytes as of the array made whole."""
+    _refuse_type(value.dtype, place)
+    chunks = _chunks(value)
+    if 0 in value.shape:
+        _write_array(group, name, np.asarray(value), place)
+        return
+    made = group.create_dataset(
+        name, value.shape, value.dtype.newbyteorder("<"), chunks=chunks, fletcher32=True
+    )
+    for first in range(0, value.shape[0], chunks[0]):
+        last = min(first + chunks[0], value.shape[0])
+        made[first:last] = value.part(first, last)
+
+
+def _refuse_type(dtype: np.dtype, place: str) -> None:
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise TypeError(f"checkpoint{place}: cannot store an array of {dtype}")
+
+
+def _chunks(array: np.ndarray | Gathered) -> tuple[int, ...]:
     """Chunk shape of at most CHUNK_BYTES (HDF5 allows 4 GiB), split evenly from the first axis on."""
     shape = list(array.shape)
     for axis, extent in enumerate(shape):
-        size = array.itemsize * int(np.prod(shape, dtype=np.int64))
+        size = array.dtype.itemsize * int(np.prod(shape, dtype=np.int64))
         if size <= CHUNK_BYTES:
             break
         pieces = min(extent, -(-size // CHUNK_BYTES))

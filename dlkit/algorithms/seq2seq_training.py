@@ -16,7 +16,7 @@ from dlkit.autograd import Tape, Variable
 from dlkit.nn import optimizers, schedules
 from dlkit.nn.parameter import Flat
 from dlkit.nn.step import GradientStep, NonFiniteLoss, shard_rows, worthwhile_shards
-from dlkit.ops.word_loss import rows_at_once, word_loss
+from dlkit.ops.word_loss import word_loss, work_numbers
 from dlkit.readers.pair_batches import PairBatches
 from dlkit.readers.parallel import Corpus, ParallelData, read_parallel
 from dlkit.readers.sentences import Language
@@ -111,8 +111,9 @@ class PairTraining(Algorithm):
     def _step_bytes(self) -> int:
         """Estimated bytes of the largest training step: parameters, gradients, moments; places; logits."""
         kept = self._parameters() * (1 + self.context.team.shards + len(self.recipe.optimizer.SLOTS))
-        logits = min(rows_at_once(self.target.size), self.batches.places()) * self.target.size
-        numbers = kept + self.batches.places() * self.network.numbers_a_place() + logits
+        places, width = self.batches.places(), self.recipe.model.before_output
+        work = work_numbers(self.context.backend, self.target.size, width, places)
+        numbers = kept + places * self.network.numbers_a_place() + work
         return numbers * self.context.backend.dtype.itemsize
 
     def describe(self) -> Description:

@@ -49,7 +49,7 @@ def work_numbers(rows: int, k: int) -> int:
     return min(rows, HIGH) * min(k, DEEP) + SLACK
 
 
-def _matrix(flat: Any, rows: int, columns: int, down: int, across: int) -> Any:
+def matrix_of(flat: Any, rows: int, columns: int, down: int, across: int) -> Any:
     """A (rows, columns) where it lies."""
     strides = (down * flat.itemsize, across * flat.itemsize)
     return np.lib.stride_tricks.as_strided(flat, (rows, columns), strides)
@@ -60,7 +60,7 @@ def pack_panels_reference(panels: Any, place: Any, b: Any, n: int, down: int, ac
     """panels: (P, k, w): the columns w p .. w (p + 1) of B (k, n) for each p of place (P,), zeros where B has
     no such column; b: B's numbers as they lie, b[i down + j across] is B_ij."""
     _, k, w = panels.shape
-    whole = _matrix(b, k, n, down, across)
+    whole = matrix_of(b, k, n, down, across)
     for panel, p in zip(panels, place.tolist(), strict=True):
         some = whole[:, w * p : w * (p + 1)]
         panel[...] = 0
@@ -85,7 +85,7 @@ def panel_product_reference(
     a: A's numbers (m, k) as they lie, a[i down + j across] is A_ij; work: (parts, `work_numbers`).
     """
     _, k, w = panels.shape
-    whole = _matrix(a, len(c), k, down, across)
+    whole = matrix_of(a, len(c), k, down, across)
     for panel, p in zip(panels, place.tolist(), strict=True):
         some = c[:, w * p : w * (p + 1)]
         product = (whole @ panel)[:, : some.shape[1]]
@@ -121,7 +121,7 @@ def _check_panels(name: str, panels: Any, place: Any) -> tuple[int, int, int]:
     return parts, k, w
 
 
-def _check_lies(name: str, argument: str, flat: Any, last: int, dtype: Any) -> None:
+def check_lies(name: str, argument: str, flat: Any, last: int, dtype: Any) -> None:
     """`flat` has numbers up to place `last`."""
     if flat.dtype != dtype or flat.ndim != 1 or not flat.flags.c_contiguous or flat.size <= last:
         raise ValueError(f"{name}: {argument}: expected more than {last} {dtype} in a row, got "
@@ -132,7 +132,7 @@ def _check_pack(panels: Any, place: Any, b: Any, n: int, down: int, across: int)
     _, k, w = _check_panels("pack_panels", panels, place)
     _check_places("pack_panels", place, n, w)
     if k and n:
-        _check_lies("pack_panels", "b", b, (k - 1) * down + (n - 1) * across, panels.dtype)
+        check_lies("pack_panels", "b", b, (k - 1) * down + (n - 1) * across, panels.dtype)
 
 
 def _check_product(
@@ -145,7 +145,7 @@ def _check_product(
     if not k:
         raise ValueError("panel_product: expected an inner index at least")
     if m:
-        _check_lies("panel_product", "a", a, (m - 1) * down + (k - 1) * across, panels.dtype)
+        check_lies("panel_product", "a", a, (m - 1) * down + (k - 1) * across, panels.dtype)
     _, size = checks.matrix("panel_product", "work", work)
     if size < work_numbers(m, k) or work.dtype != panels.dtype:
         raise ValueError(f"panel_product: work: expected {work_numbers(m, k)} numbers a part, got {size}")

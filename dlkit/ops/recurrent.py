@@ -49,7 +49,7 @@ class Sequence:
         self.kept = None if keep is None else ctx.empty((self.t, self.b, self.m), x.dtype)
         self._every = ctx.empty((self.b,), np.uint8)
         self._every.fill(1)
-        self.packed = products.pack(ctx, u, "packed weights") if self.t >= LONG else None
+        self.packed = self._pack(u)
 
     def steps(self) -> Iterator[tuple[int, int, int]]:
         """(step, place of the state before it, of the state after it) in the order of the walk."""
@@ -58,9 +58,13 @@ class Sequence:
 
     def back(self) -> Iterator[tuple[int, int, int]]:
         """The walk from its end, for products with U^T."""
-        if self.t >= LONG:
-            self.packed = products.pack(self.ctx, self.u.T, "packed weights")
+        self.packed = self._pack(self.u.T)
         return reversed(list(self.steps()))
+
+    def _pack(self, u: Array) -> products.Packed | products.Split | None:
+        if self.t < LONG:
+            return None
+        return products.pack(self.ctx, u, "packed weights", rows=self.b, times=self.t)
 
     def track(self, first: Array) -> Array:
         """(T + 1, B, m) with the first state in its place."""
@@ -80,7 +84,7 @@ class Sequence:
         """(T, B, g m): x W at every step."""
         rows = self.t * self.b
         g = self.ctx.empty((rows, w.shape[1]), self.dtype)
-        self.ctx.matmul(self.x.reshape(rows, self.x.shape[2]), w, out=g)
+        products.multiply(self.ctx, self.x.reshape(rows, self.x.shape[2]), w, g, "input weights")
         return g.reshape(self.t, self.b, w.shape[1])
 
     def product(self, before: int, t: int) -> Array:
@@ -131,7 +135,8 @@ class Sequence:
         before = self.kept
         if before is None:
             before = self.states[1:] if self.reverse else self.states[:-1]
-        return self.ctx.matmul(before.reshape(self.t * self.b, self.m).T, d, out=self.ctx.grad_out(i))
+        turned = before.reshape(self.t * self.b, self.m).T
+        return products.multiply(self.ctx, turned, d, self.ctx.grad_out(i), "gates' gradients")
 
     def input_gradients(self, d: Array, w: Array) -> tuple[Array, Array]:
         """The gradients of x and W, inputs 0 and 1; d (T B, g m)."""
@@ -139,10 +144,11 @@ class Sequence:
         rows = self.t * self.b
         dx = dw = None
         if ctx.needs[1]:
-            dw = ctx.matmul(self.x.reshape(rows, self.x.shape[2]).T, d, out=ctx.grad_out(1))
+            turned = self.x.reshape(rows, self.x.shape[2]).T
+            dw = products.multiply(ctx, turned, d, ctx.grad_out(1), "gates' gradients")
         if ctx.needs[0]:
             dx = ctx.grad_out(0)
-            ctx.matmul(d, w.T, out=dx.reshape(rows, self.x.shape[2]))
+            products.multiply(ctx, d, w.T, dx.reshape(rows, self.x.shape[2]), "input weights")
         return dx, dw
 
     def bias_gradient(self, d: Array, i: int) -> Array:

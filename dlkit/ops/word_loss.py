@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from dlkit.autograd import Array, Op, OpContext, Tape, Variable
+from dlkit.backend import Backend
 from dlkit.kernels.word_loss import word_loss as word_loss_kernel
+from dlkit.ops import products
 from dlkit.ops.losses import weighted
 
 LOGITS = 8 << 20
@@ -20,6 +22,13 @@ LOGITS = 8 << 20
 def rows_at_once(words: int) -> int:
     """Rows whose logits over a vocabulary of so many words are made together."""
     return max(LOGITS // words, 1)
+
+
+def work_numbers(backend: Backend, words: int, width: int, rows: int) -> int:
+    """About how many numbers of work space a step takes beside its rows: logits, and W in parts, twice."""
+    logits = min(rows_at_once(words), rows) * words
+    split = backend.dtype == np.float32 and products.splits(backend, words, width)
+    return logits + (3 * words * width if split else 0)
 
 
 class WordLoss(Op):
@@ -41,17 +50,18 @@ class WordLoss(Op):
         for lo in range(0, len(h), step):
             mine = slice(lo, min(lo + step, len(h)))
             z = ctx.scratch("logits", (mine.stop - lo, len(w)), h.dtype)
-            ctx.matmul(h[mine], w.T, out=z)
+            products.multiply(ctx, h[mine], w.T, z, "words by columns")
             some = ctx.scratch("sums of rows", b.shape, b.dtype)
             measures = (each[mine] for each in rows)
             ctx.run(word_loss_kernel, z, b, labels[mine], smoothing, weight, some, *measures)
             db += some
             if dh is not None:
-                ctx.matmul(z, w, out=dh[mine])
+                products.multiply(ctx, z, w, dh[mine], "words by rows")
             if dw is not None and lo == 0:
-                ctx.matmul(z.T, h[mine], out=dw)
+                products.multiply(ctx, z.T, h[mine], dw, "rows of h")
             elif dw is not None:
-                dw += ctx.matmul(z.T, h[mine], out=ctx.scratch("more of W", dw.shape, dw.dtype))
+                more = ctx.scratch("more of W", dw.shape, dw.dtype)
+                dw += products.multiply(ctx, z.T, h[mine], more, "rows of h")
         ctx.save(dh, dw, db if ctx.needs[2] else None)
         return weighted(ctx, rows[0], weight)
 

@@ -44,6 +44,7 @@ ON_THE_HOST = {
     "lda_sample", "lda_list", "lda_fold_in", "draw_windows", "draw_negatives", "tree_targets", "number_rows",
     "change_weights", "softmax_windows", "correlate", "spread", "weight_gradient", "normalise",
     "normalise_backward", "pack_panels", "panel_product", "likeliest",
+    "split_panels", "split_product",
 }  # fmt: skip
 """Texts are cut and counted, ratings sorted on the host; Cholesky ALS and SVD++ refuse a GPU in one
 line; what a policy is worth is computed at the end of an epoch, on the host; lda runs there alone, and

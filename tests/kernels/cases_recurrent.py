@@ -4,6 +4,7 @@ import numpy as np
 from kernels.cases import Args, Rng, cases, normal, unwritten
 
 from dlkit.kernels.panels import work_numbers
+from dlkit.kernels.split_panels import NUMBERS, WIDTH, chunks_of, split_panels, work_bytes
 
 SIZES = ((0, 3), (1, 1), (3, 5), (2, 33), (64, 70))
 
@@ -124,6 +125,36 @@ def _panel_product(rng: Rng, real: type, size: tuple[int, int, int], turned: int
     work = unwritten(real, 3, work_numbers(m, k))
     c = normal(rng, real, m, n) if added else unwritten(real, m, n)
     return panels, place, flat, down, across, added, work, c
+
+
+def exact(rng: Rng, real: type, *shape: int) -> np.ndarray:
+    """float32, whatever `real`; in its place whole numbers, of which no sum is rounded."""
+    numbers = rng.standard_normal(shape) if real is np.float32 else rng.integers(-300, 300, shape)
+    return numbers.astype(np.float32)
+
+
+@cases("split_panels", size=((1, 1), (5, 40), (20, 96), (300, 33)), turned=(0, 1))
+def _split_panels(rng: Rng, real: type, size: tuple[int, int], turned: int) -> Args:
+    k, n = size
+    place = np.arange(-(-n // WIDTH))
+    flat, down, across = lies(exact(rng, real, k, n), turned)
+    panels = np.full((len(place), chunks_of(k), NUMBERS), 7, np.uint16)
+    return panels, place, flat, k, n, down, across
+
+
+@cases("split_product", size=(*PRODUCTS, (400, 530, 65)), turned=(0, 1))
+def _split_product(rng: Rng, real: type, size: tuple[int, int, int], turned: int) -> Args:
+    m, k, n = size
+    some = np.arange(-(-n // WIDTH))
+    panels = np.zeros((len(some), chunks_of(k), NUMBERS), np.uint16)
+    b = exact(rng, real, k, n)
+    split_panels.reference(panels, some, b.reshape(-1), k, n, n, 1)
+    flat, down, across = lies(exact(rng, real, m, k), turned)
+    third = m // 3 + 1
+    tasks = [[lo, min(lo + third, m), 0, len(some)] for lo in range(0, m, third)]
+    tasks += [[m, m, 0, 0]] * (3 - len(tasks))
+    work = np.zeros((3, work_bytes(m, k)), np.uint8)
+    return panels, np.array(tasks), flat, k, down, across, work, unwritten(np.float32, m, n)
 
 
 @cases("likeliest", size=((0, 5), (1, 1), (3, 64), (4, 300)), count=(1, 10))

@@ -5,8 +5,10 @@ import pytest
 
 from dlkit.autograd import OpContext, Tape
 from dlkit.backend import open_backend
+from dlkit.backend.amx import have_tiles
 from dlkit.backend.threads import ProductTeam, Team, hold_blas_at_one_thread
-from dlkit.ops.products import ConstantFactors, lying, pack, times
+from dlkit.ops import products
+from dlkit.ops.products import ConstantFactors, Split, lying, multiply, pack, times, worth_splitting
 
 hold_blas_at_one_thread()
 RNG = np.random.default_rng(3)
@@ -79,3 +81,83 @@ def test_a_factor_is_packed_once_until_it_is_said_to_have_changed() -> None:
     assert (product(a, b, out) == before).all()
     product.clear()
     np.testing.assert_allclose(product(a, b, out), 2 * before, rtol=1e-6)
+
+
+# -- in three parts ------------------------------------------------------------------------------------
+tiles_only = pytest.mark.skipif(not have_tiles(), reason="this processor has no tiles for bfloat16")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_product_in_parts_is_that_of_numpy(layout: str, side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the tiles where there are any, else by the references."""
+    monkeypatch.setattr(products, "have_tiles", lambda: True)
+    monkeypatch.setattr(products, "MOST_USED", 0)
+    one = LAYOUTS[layout]
+    shape = (65, one.shape[0]) if side == "right" else (one.shape[1], 75)
+    other = RNG.standard_normal(shape, dtype=np.float32)
+    a, b = (other, one) if side == "right" else (one, other)
+    ctx = OpContext(Tape(open_backend()), ())
+    assert isinstance(pack(ctx, b, "b", rows=len(a)), Split)
+    out = multiply(ctx, a, b, np.full((len(a), b.shape[1]), np.nan, np.float32), "b")
+    np.testing.assert_allclose(out, exact(a, b), rtol=1e-5, atol=1e-4)
+
+
+@tiles_only
+@pytest.mark.parametrize("size", [(300, 64, 96), (257, 2000, 70)], ids=str)
+def test_parts_lose_no_more_than_float32_does(size: tuple[int, int, int]) -> None:
+    """Positive numbers too, whose roundings do not cancel out."""
+    m, k, n = size
+    for shift in (0.0, 3.0):
+        a, b = (RNG.standard_normal(s, dtype=np.float32) + np.float32(shift) for s in ((m, k), (k, n)))
+        out = multiply(OpContext(Tape(open_backend()), ()), a, b, np.empty((m, n), np.float32), "b")
+        assert out.tobytes() != (a @ b).tobytes(), "NumPy's own product"
+        error = np.abs(out - exact(a, b)).max()
+        assert error < 1.5 * np.abs(a @ b - exact(a, b)).max()
+
+
+@tiles_only
+def test_rows_in_parts_have_the_same_bits_with_every_number_of_threads() -> None:
+    a, b = RNG.standard_normal((390, 530), dtype=np.float32), RNG.standard_normal((530, 99), dtype=np.float32)
+    made = []
+    for team in (Team(1, 1), ProductTeam(2, 2), ProductTeam(1, 3), ProductTeam(3, 3)):
+        with team:
+            tape = Tape(open_backend(), product=team.product, share=team.share, parts=team.parts)
+            out = np.full((390, 99), np.nan, np.float32)
+            made.append(multiply(OpContext(tape, ()), a, b, out, "b").tobytes())
+    assert made[1:] == made[:-1]
+
+
+@tiles_only
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 3.4e38])
+def test_what_is_not_finite_is_not_lost_in_its_parts(number: float) -> None:
+    a, b = np.zeros((256, 40), np.float32), np.ones((40, 48), np.float32)
+    a[3, 5] = number
+    with np.errstate(invalid="ignore"):
+        out = multiply(OpContext(Tape(open_backend()), ()), a, b, np.empty((256, 48), np.float32), "b")
+        ctx, tall = OpContext(Tape(open_backend()), ()), b.T.repeat(6, 0)
+        swapped = multiply(ctx, tall, a.T, np.empty((288, 256), np.float32), "b")
+    assert np.isfinite(out[3]).all() == np.isfinite(number) and not np.delete(out, 3, 0).any()
+    assert np.isfinite(swapped[:, 3]).all() == np.isfinite(number)
+
+
+def test_what_is_not_worth_it_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "have_tiles", lambda: True)
+    backend, b = open_backend(), np.zeros((64, 64), np.float32)
+    assert worth_splitting(backend, b, 256) and worth_splitting(backend, b, 64, 4)
+    assert not worth_splitting(backend, b, 255) and not worth_splitting(backend, b, 16, 100)
+    assert not worth_splitting(backend, b.astype(np.float64), 256)
+    assert not worth_splitting(backend, b[:, :31], 256)
+    monkeypatch.setattr(products, "have_tiles", lambda: False)
+    assert not worth_splitting(backend, b, 256)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 33, 255, 256, 768, 8001])
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_tasks_cover_every_entry_once(rows: int, parts: int) -> None:
+    panels = 7
+    seen = np.zeros((rows, panels), int)
+    tasks = products._tasks(rows, panels, parts)
+    for lo, hi, first, last in tasks.tolist():
+        seen[lo:hi, first:last] += 1
+    assert len(tasks) == parts and (seen == 1).all()

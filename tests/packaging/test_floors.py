@@ -59,6 +59,7 @@ HEAVY_ALLOWED = {
     ("training/checkpoint.py", "h5py"),
     ("backend/native.py", "numba"),
     ("backend/pieces.py", "numba"),  # imported when a kernel is first shared out
+    ("backend/amx_tiles.py", "numba"),  # imported when a product in parts is compiled
     ("backend/tiles.py", "numba"),  # imported when factors are first packed
     ("backend/vectors.py", "numba"),  # imported when a kernel that is written in vectors is first called
 }

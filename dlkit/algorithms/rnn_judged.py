@@ -28,6 +28,8 @@ from dlkit.readers.paths import find_file_or_folder
 from dlkit.readers.symbols import Symbols
 from dlkit.readers.text import looks_like_text
 
+LABELLED = 0.9
+"""Share of the first lines that have a tab where lines are label<TAB>text: the others are bad rows."""
 SUMS = 2
 """-log p, and how many were foretold."""
 
@@ -49,7 +51,8 @@ class JudgedSequences(Algorithm):
         source = Rereadable(found.path)
         task = recipe.task
         if task == "auto":
-            task = "classification" if looks_like_text(source.path, source.head()) else "language"
+            labelled = looks_like_text(source.path, source.head(), LABELLED)
+            task = "classification" if labelled else "language"
             context.log(f"task: {task}")
         spec, bad = recipe.data, recipe.on_bad_row
         if task == "language":

@@ -14,7 +14,7 @@ from dlkit.readers.paths import find_file_or_folder
 from dlkit.readers.sequence_spec import SequencesSpec
 from dlkit.readers.split import TEST, VALID, Draws, hold_out, rows_wanted
 from dlkit.readers.symbols import UNKNOWN, Cut, Symbols, pieces
-from dlkit.readers.text import Texts, TextSource
+from dlkit.readers.text import NONE, Texts, TextSource
 
 POOL = 32
 """Batches out of which sequences of like lengths are put together."""
@@ -62,22 +62,32 @@ class Coder:
         self.symbols = symbols
         self.codes: dict[str, int] = {}
 
-    def coded(self, chunks: Iterator[Texts]) -> Sequences:
-        """All documents of the chunks."""
+    def whole(self, texts: TextSource) -> Sequences:
+        """All documents; one without a symbol is a bad row. Raises DataError where no document is left."""
+        found = self.coded(texts.chunks(), texts)
+        if not len(found):
+            raise DataError(f"no sequence in it; {texts.first_fault}", where=texts.name)
+        return found
+
+    def coded(self, chunks: Iterator[Texts], faulty: TextSource | None = None) -> Sequences:
+        """The documents of some chunks; faulty: leaves those without a symbol out, as bad rows of it."""
         parts, sizes, labels, cut_off = [], [0], [], 0
         for chunk in chunks:
             data = chunk.data.tobytes()
-            for lo, hi in zip(chunk.starts.tolist(), chunk.ends.tolist(), strict=True):
+            bounds = zip(chunk.starts.tolist(), chunk.ends.tolist(), chunk.labels.tolist(), strict=True)
+            for d, (lo, hi, label) in enumerate(bounds):
                 text = data[lo:hi].decode("utf-8")
                 found = pieces(text.lower() if self.lower else text, self.cut)
+                if faulty and not found:
+                    faulty.fault("no symbol in the sequence", chunk, d)
+                    continue
                 cut_off += len(found) > self.longest
                 found = found[: self.longest]
                 sizes.append(len(found))
+                labels.append(label)
                 parts.append(np.fromiter(map(self._code, found), np.int32, len(found)))
-            labels.append(chunk.labels)
         ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
-        every = np.concatenate(labels) if labels else np.zeros(0, np.int64)
-        return Sequences(ids, np.cumsum(sizes), every, cut_off)
+        return Sequences(ids, np.cumsum(sizes), np.array(labels, np.int64), cut_off)
 
     def _code(self, symbol: str) -> int:
         if self.symbols is not None:
@@ -111,11 +121,12 @@ def read_labelled_sequences(
     """Read, split, number. Raises DataError with file:line, or where a class has no sequence."""
     texts = TextSource(source, encoding=spec.encoding, on_bad_row=on_bad_row)
     coder = Coder(spec.tokens, spec.lower, spec.longest)
-    whole = coder.coded(texts.chunks())
-    classes = sorted(texts.classes)
+    whole = coder.whole(texts)
+    classes = sorted(texts.classes[code] for code in np.unique(whole.labels).tolist())
     if len(classes) < 2:
         raise DataError(f"one class only, {classes[0]}: nothing to tell apart", where=texts.name)
-    code = np.array([classes.index(name) for name in texts.classes], np.int64)
+    numbers = {name: k for k, name in enumerate(classes)}
+    code = np.array([numbers.get(name, NONE) for name in texts.classes], np.int64)
     whole.labels = code[whole.labels]
     rows = np.arange(len(whole))
     parts: dict[str, np.ndarray] = {}
@@ -151,7 +162,7 @@ def read_labelled_sequences(
 def judged_by(data: SequenceData, spec: SequencesSpec, source: Rereadable, on_bad_row: OnBadRow) -> Sequences:
     """Labelled sequences of another file in the numbers of known symbols and classes. Raises DataError."""
     texts = TextSource(source, encoding=spec.encoding, on_bad_row=on_bad_row, classes=data.classes)
-    found = Coder(spec.tokens, spec.lower, spec.longest, data.symbols).coded(texts.chunks())
+    found = Coder(spec.tokens, spec.lower, spec.longest, data.symbols).whole(texts)
     _tell(data, texts, found)
     return found
 

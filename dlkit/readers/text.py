@@ -99,6 +99,7 @@ class TextSource:
             self._labels.add(classes)
         self.skipped = 0
         self.first_fault = ""
+        self._first_line = 0
         self.drop_labels = False
         """Without `labelled`: lines that all begin with the name of a class and a tab are read as labelled
         ones.
@@ -199,7 +200,7 @@ class TextSource:
         try:
             return self._utf8(data, self.name, line)
         except DataError as error:
-            self._skip(str(error))
+            self._skip(str(error), line)
             return b""
 
     def _utf8(self, data: bytes, name: str, line: int) -> bytes:
@@ -222,14 +223,14 @@ class TextSource:
         missing = tab >= chunk.ends
         if missing.any():
             for d in np.flatnonzero(missing).tolist():
-                self._fault("expected label<TAB>text, found no tab", chunk.place(d))
+                self.fault("expected label<TAB>text, found no tab", chunk, d)
             chunk, tab = chunk.take(~missing), tab[~missing]
         if not len(chunk):
             return chunk
         bare = tab == chunk.starts
         if bare.any():
             for d in np.flatnonzero(bare).tolist():
-                self._fault("the label before the tab is missing", chunk.place(d))
+                self.fault("the label before the tab is missing", chunk, d)
             chunk, tab = chunk.take(~bare), tab[~bare]
         first = np.ascontiguousarray(chunk.starts)
         codes = self._labels.index(chunk.data, first, tab, grow=self.known is None)
@@ -242,17 +243,20 @@ class TextSource:
             return chunk
         for d in np.flatnonzero(strange).tolist():
             label = chunk.data[first[d] : last[d]].tobytes().decode("utf-8")
-            self._fault(f"class {quoted(label)} was not in the training data", chunk.place(d))
+            self.fault(f"class {quoted(label)} was not in the training data", chunk, d)
         return chunk.take(~strange)
 
-    def _fault(self, text: str, place: str) -> None:
+    def fault(self, text: str, chunk: Texts, d: int) -> None:
+        """Document d of a chunk is a bad row: counted. Raises DataError where none is to be left out."""
         if self.on_bad_row == "error":
-            raise DataError(text, where=place)
-        self._skip(f"{place}: {text}")
+            raise DataError(text, where=chunk.place(d))
+        self._skip(f"{chunk.place(d)}: {text}", None if chunk.lines is None else int(chunk.lines[d]))
 
-    def _skip(self, fault: str) -> None:
+    def _skip(self, fault: str, line: int | None = None) -> None:
+        """line: where there are lines, for what is wrong with some is seen before what is with others."""
         self.skipped += 1
-        self.first_fault = self.first_fault or fault
+        if not self.first_fault or (line is not None and line < self._first_line):
+            self.first_fault, self._first_line = fault, line or 0
 
     # -- folders ----------------------------------------------------------------------------------
     def _folder(self) -> Iterator[Texts]:
@@ -343,18 +347,18 @@ def _first_tabs(chunk: Texts) -> np.ndarray:
     return tabs[np.searchsorted(tabs, chunk.starts)]
 
 
-def looks_like_text(path: Path, head: bytes) -> bool:
+def looks_like_text(path: Path, head: bytes, share: float = 1.0) -> bool:
     """Whether a source is labelled text rather than a table: a folder, or lines `label<TAB>some words`.
 
-    head: the first bytes of the file. It is text where each line has a tab, and what
-    follows the first one looks like words in most lines.
+    head: the first bytes of the file. It is text where each line (or such a share of them, where some may be
+    bad) has a tab, and what follows the first one looks like words in most lines.
     """
     if path.is_dir():
         return True
     lines = head.removeprefix(codecs.BOM_UTF8).replace(b"\r", b"\n").split(b"\n")
     whole = [line for line in (lines[:-1] if len(lines) > 1 else lines) if line.strip()][:200]
-    fields = [line.split(b"\t", 1) for line in whole]  # the last line may be cut off
-    if not fields or any(len(field) < 2 for field in fields):
+    fields = [line.split(b"\t", 1) for line in whole if b"\t" in line]  # the last line may be cut off
+    if not fields or len(fields) < share * len(whole):
         return False
     tabs = {line.count(b"\t") for line in whole}
     if len(tabs) == 1 and tabs != {1}:

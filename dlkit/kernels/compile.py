@@ -21,7 +21,7 @@ EXACT = {"contract"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 _VARIANTS, _ELSEWHERE = "dlkit_variants", "dlkit_elsewhere"
-_AS_KERNEL, _INLINED = "dlkit_as_kernel", "dlkit_inlined"
+_AS_KERNEL, _INLINED, _BORROWS = "dlkit_as_kernel", "dlkit_inlined", "dlkit_borrows"
 _lock = threading.RLock()
 _known: set[FunctionType] = set()
 _loops: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -56,6 +56,14 @@ def as_kernel(fn: F) -> F:
 def inlined(fn: F) -> F:
     """Decorate a function of inner loops that is too long for the compiler to inline of itself."""
     setattr(fn, _INLINED, True)
+    return fn
+
+
+def borrows(fn: F) -> F:
+    """Decorate a short function of inner loops that makes no array and hands none on: who holds those that it
+    is given is not counted. Counting is atomic, and takes longer than a look into a table.
+    """
+    setattr(fn, _BORROWS, True)
     return fn
 
 
@@ -109,6 +117,8 @@ def _with_foreign(fn: Any) -> FunctionType:
 def _describe(fn: Any, update: Callable[[bytes], None]) -> None:
     """Feed the code of `fn`, the constants it names and, in turn, the functions it calls."""
     code = fn.__code__
+    if hasattr(fn, _BORROWS):
+        update(_BORROWS.encode())
     update(repr((code.co_code, code.co_consts, code.co_names)).encode())
     for name in code.co_names:
         if isinstance(fn.__globals__.get(name), int | float):
@@ -148,6 +158,8 @@ def _overload(fn: FunctionType, fastmath: set[str]) -> None:
         _make_known(fn, fastmath)
         own = FAST if getattr(fn, _AS_KERNEL, False) else fastmath
         options: Any = {"fastmath": own, "error_model": "numpy", "forceinline": hasattr(fn, _INLINED)}
+        if hasattr(fn, _BORROWS):
+            options["_nrt"] = False
         whole = _with_foreign(fn)
 
         @overload(fn, strict=False, jit_options=options)

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
-from dlkit.kernels.byte_keys import NO_ROOM, hash_bytes, number_hashed
+from dlkit.kernels.byte_keys import FACTOR, LENGTH, NO_ROOM, hash_bytes, number_hashed, number_of
 from dlkit.kernels.registry import kernel
 
 MASK = (1 << 64) - 1
 
 
 def hash_of(piece: bytes) -> int:
-    """FNV-1a of 64 bits (Fowler, Noll, Vo), its high bits folded into the low ones that choose the slot."""
-    h = 0xCBF29CE484222325
-    for byte in piece:
-        h = ((h ^ byte) * 0x100000001B3) & MASK
-    return h ^ (h >> 29)
+    """The hash of byte_keys.py."""
+    h = len(piece) * LENGTH & MASK
+    for k in range(0, len(piece) + 1, 8):
+        h ^= int.from_bytes(piece[k : k + 8], "little")
+        h = (h ^ h >> 32) * FACTOR & MASK
+        h ^= h >> 32
+    return h
 
 
 def index_spans_reference(
@@ -69,6 +71,20 @@ def _place(slots: Any, h: int, key: int) -> None:
 
 
 def _index_spans_cpu(flat, first, last, grow, slots, hashes, ends, pool, ids, used):
+    if slots.size >= _LARGE:
+        return _index_large(flat, first, last, grow, slots, hashes, ends, pool, ids, used)
+    size = used[1:]
+    for t in range(used[0], first.size):
+        key = number_of(flat, first[t], last[t], slots, hashes, ends, pool, size, grow)
+        if key == NO_ROOM:
+            used[0] = t
+            return np.uint64(0)
+        ids[t] = key
+    used[0] = first.size
+    return np.uint64(0)
+
+
+def _index_large(flat, first, last, grow, slots, hashes, ends, pool, ids, used):
     """In a table of millions of words nearly every look is a wait for memory. So for some spans at a time the
     places to be looked at are touched before they are needed, and the waits are one."""
     size, mask = used[1:], np.uint64(slots.size - 1)
@@ -97,6 +113,8 @@ def _index_spans_cpu(flat, first, last, grow, slots, hashes, ends, pool, ids, us
     return touched  # so that the looks are not left out
 
 
+_LARGE = 1 << 20
+"""Slots of a table that no longer fits into a core's own cache."""
 _AHEAD = 32
 """Spans looked at together."""
 

@@ -43,12 +43,13 @@ def _segment_characters(rng: Rng, real: type, documents: int) -> Args:
     return data, starts, ends, ASCII_IMAGE, LETTERS, *spans(len(data)), units, used
 
 
-@cases("index_spans", count=(0, 1, 7, 300), grow=(0, 1), room=(8, 1024))
+@cases("index_spans", count=(0, 1, 7, 300), grow=(0, 1), room=(8, 1024, 1 << 20))
 def _index_spans(rng: Rng, real: type, count: int, grow: int, room: int) -> Args:
-    """With little room the work stops on the way."""
+    """With little room the work stops on the way; in a large table places are prepared. Keys of 0 to 26
+    bytes."""
     flat = rng.integers(97, 100, 40).astype(np.uint8)
     first = rng.integers(0, 38, count)
-    last = first + rng.integers(0, 3, count)
+    last = np.minimum(first + rng.integers(0, 3, count) * rng.integers(0, 14, count), 40)
     table = (np.zeros(room, np.int32), np.zeros(room // 2, np.uint64), np.zeros(room // 2, np.int64))
     return (
         flat,
@@ -56,7 +57,7 @@ def _index_spans(rng: Rng, real: type, count: int, grow: int, room: int) -> Args
         last,
         grow,
         *table,
-        np.zeros(2 * room, np.uint8),
+        np.zeros(4 * room if room < 1 << 20 else 1 << 14, np.uint8),
         np.full(count, -9, np.int32),
         np.zeros(3, np.int64),
     )

@@ -47,8 +47,6 @@ class Plan:
         self, recipe: Word2VecRecipe, corpus: Corpus, drawing: Drawing, rows: dict[str, int]
     ) -> None:
         """rows: of each matrix."""
-        self.cuts, self.marks = corpus.stretches(recipe.piece_words)
-        """(S + 1,) int64 each: where pieces begin, and the sentences before."""
         self.pieces = pieces_of(recipe, int(corpus.numbers.size))
         """Pieces of a round."""
         self.apart = recipe.updates == "rounds" and self.pieces > 1
@@ -57,9 +55,10 @@ class Plan:
         round_inputs = self.pieces * recipe.piece_words * (inputs if recipe.model == "skip-gram" else 1)
         self.in_step = self.pieces * max(WORK_OF_A_STEP // round_inputs, 1)
         """Pieces of a step: those of some rounds."""
+        self.stretches = corpus.stretches(recipe.piece_words, self.in_step)
         self.rows = rows
-        self.longest = int(np.diff(self.cuts).max(initial=1))
-        named = {"input": self.longest * (2 if recipe.docs else 1), "output": self.longest * drawing.most}
+        longest = self.stretches.longest
+        named = {"input": longest * (2 if recipe.docs else 1), "output": longest * drawing.most}
         self.named = {name: max(most, 1) for name, most in named.items()}
         """Rows that a piece names at most, some of them again and again."""
 
@@ -95,26 +94,24 @@ class Rounds:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return -(-(len(self.plan.cuts) - 1) // self.plan.in_step)
+        return self.plan.stretches.steps
 
     def words_before(self, step: int) -> int:
         """Words of an epoch before its step `step` (from 0)."""
-        return self._words_before(min(step * self.plan.in_step, len(self.plan.cuts) - 1))
-
-    def _words_before(self, piece: int) -> int:
-        return int(self.plan.cuts[piece] - self.plan.marks[piece])
+        return self.plan.stretches.words_before(step)
 
     def step(self, epoch: int, step: int, lr_at: Callable[[int], float]) -> float:
         """One step (from 0); returns its mean loss. lr_at: the rate after so many words of the epoch."""
-        first = step * self.plan.in_step
-        end = min(first + self.plan.in_step, len(self.plan.cuts) - 1)
+        cuts, marks = self.plan.stretches.of(step)
         if self._seed[0] != epoch:
             self._seed = epoch, int(self.context.streams.get("windows", epoch).integers(2**63))
-        lrs = np.array([lr_at(self._words_before(k)) for k in range(first, end, self.plan.pieces)])
+        lrs = np.array([lr_at(int(words)) for words in (cuts - marks)[: -1 : self.plan.pieces]])
+        words = self.corpus.numbers.read(int(cuts[0]), int(cuts[-1]))
+        text = Text(words, cuts - cuts[0], marks[:-1], step * self.plan.in_step, self._seed[1])
         if self.context.backend.name == "gpu":
-            loss = self._on_device(range(first, end), self._seed[1], lrs)
+            loss = self._on_device(text, lrs)
         else:
-            text, losses = self._text(first, end, self._seed[1]), np.zeros((end - first, 2))
+            losses = np.zeros((len(cuts) - 1, 2))
             if not self.plan.apart:
                 self._in_place(text, np.repeat(lrs, self.plan.pieces), losses)
             elif self.context.comm.size == 1:
@@ -130,7 +127,7 @@ class Rounds:
     def _space(self) -> tuple[Rows, Rows, Room]:
         plan = self.plan
         pieces = plan.pieces if plan.apart else self.context.team.shards
-        longest = plan.longest
+        longest = plan.stretches.longest
         spaces = []
         for name in ("input", "output"):
             most, rows = plan.named[name], plan.rows[name] if plan.apart else 0
@@ -146,11 +143,6 @@ class Rounds:
             np.empty((pieces, longest + 1), np.int64), np.zeros(pieces, np.int64), np.zeros(pieces, np.int64),
         )  # fmt: skip
         return spaces[0], spaces[1], room
-
-    def _text(self, first: int, end: int, seed: int) -> Text:
-        cuts = self.plan.cuts
-        words = self.corpus.numbers.read(int(cuts[first]), int(cuts[end]))
-        return Text(words, cuts[first : end + 1] - cuts[first], self.plan.marks[first:end], first, seed)
 
     @property
     def _given(self) -> tuple[Any, ...]:
@@ -228,26 +220,25 @@ class Rounds:
         return rate, STEEPNESS * lr if recipe.model == "cbow" else rate
 
     # -- on a GPU ---------------------------------------------------------------------------------
-    def _on_device(self, chosen: range, seed: int, lrs: np.ndarray) -> np.ndarray:
+    def _on_device(self, text: Text, lrs: np.ndarray) -> np.ndarray:
         if not hasattr(self, "_seen"):
             self._seen = {name: np.zeros((2, rows), np.int32) for name, rows in self.plan.rows.items()}
-        loss = np.zeros(2)
+        loss, chosen = np.zeros(2), range(len(text.marks))
         for number, lr in enumerate(lrs.tolist()):
             mine = chosen[number * self.plan.pieces : (number + 1) * self.plan.pieces]
-            pieces, rates = [self._windows(piece, seed) for piece in mine], self._rates(lr)
+            pieces, rates = [self._windows(text, piece) for piece in mine], self._rates(lr)
             loss += round_on_device(
                 pieces, self.matrices, self.context.backend, self.recipe, self.drawing.most, lr,
                 dict(zip(self.matrices, rates, strict=True)), self._seen,
             )  # fmt: skip
         return loss
 
-    def _windows(self, piece: int, seed: int) -> Windows:
-        """Piece number `piece` of the corpus, drawn."""
-        plan, recipe = self.plan, self.recipe
-        words = self.corpus.numbers.read(int(plan.cuts[piece]), int(plan.cuts[piece + 1]))
+    def _windows(self, text: Text, piece: int) -> Windows:
+        """Piece number `piece` of a step, drawn."""
+        words = text.words[text.bounds[piece] : text.bounds[piece + 1]]
         rows = self.tags + np.int32(len(self.drawing.counts)) if len(self.tags) else None
-        document = int(plan.marks[piece]) if recipe.docs else None
-        return self.drawing.windows(words, chance.draw(seed, piece + 1), document, rows)
+        document = int(text.marks[piece]) if self.recipe.docs else None
+        return self.drawing.windows(words, chance.draw(text.seed, text.first + piece + 1), document, rows)
 
 
 def _part(act: Callable[..., None], given: tuple[Any, ...], shards: int, shard: int) -> None:

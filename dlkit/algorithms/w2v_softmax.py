@@ -32,23 +32,24 @@ class FullSoftmax:
         self.recipe, self.context, self.corpus, self.drawing = recipe, context, corpus, drawing
         self.matrices = matrices
         words = WORK_A_STEP // max(3 * matrices["output"].size, 1)
-        self.cuts, self.marks = corpus.stretches(min(max(words, 10), recipe.piece_words))
+        self.stretches = corpus.stretches(min(max(words, 10), recipe.piece_words), 1)
         self.loss = np.zeros(2)
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return len(self.cuts) - 1
+        return self.stretches.steps
 
     def words_before(self, step: int) -> int:
         """Words of an epoch before its step `step` (from 0)."""
-        return int(self.cuts[step] - self.marks[step])
+        return self.stretches.words_before(step)
 
     def step(self, epoch: int, step: int, lr_at: Callable[[int], float]) -> float:
         """Step `step` (from 0); returns the mean loss of a target. lr_at: as in `Rounds`."""
         recipe, lr = self.recipe, lr_at(self.words_before(step))
         seed = int(self.context.streams.get("windows", epoch).integers(2**63))
-        words = self.corpus.numbers.read(int(self.cuts[step]), int(self.cuts[step + 1]))
+        begin, end = self.stretches.of(step)[0].tolist()
+        words = self.corpus.numbers.read(begin, end)
         drawn = self.drawing.windows(words, draw(seed, step + 1), None, None)
         together = 0 if recipe.model == "skip-gram" else 1 if recipe.combine == "mean" else 2
         loss = np.empty(2)

@@ -19,11 +19,13 @@ from dlkit.algorithms.w2v_recipe import Word2VecRecipe
 from dlkit.algorithms.w2v_rounds import Plan, Rounds, pieces_of
 from dlkit.algorithms.w2v_softmax import FullSoftmax
 from dlkit.algorithms.w2v_start import Start, read_start
+from dlkit.backend.memory import give_back_memory
 from dlkit.errors import DataError, UsageError
 from dlkit.pictures.exhibits import Left
 from dlkit.readers.corpus import Corpus, Reading, corpus_files
 from dlkit.readers.corpus_words import CorpusTokeniser
 from dlkit.readers.paths import find_file_or_folder
+from dlkit.training.checkpoint.leaves import Gathered
 from dlkit.training.metrics import Column
 from dlkit.training.rundir import Content
 
@@ -77,6 +79,7 @@ class Word2Vec(AskedVectors):
         first = self.start.words if self.start else []
         self.counts = self.corpus.settle(data.min_count, data.max_vocab, first)
         self.words = self.corpus.words
+        give_back_memory()  # the table of all the text's words was larger than what stays
         if self.start:
             self.counts[: len(first)] += self.start.counts
         self.documents = self.corpus.document_names()[0]
@@ -251,7 +254,7 @@ class Word2Vec(AskedVectors):
 
     # -- state ------------------------------------------------------------------------------------
     def state(self) -> Tree:
-        host, dim = self.context.backend.to_host, self.recipe.dim
+        backend, dim = self.context.backend, self.recipe.dim
         return {
             "words": self.words,
             "counts": self.counts,
@@ -260,7 +263,10 @@ class Word2Vec(AskedVectors):
             "document_count": self.document_count,
             "words_seen": self.words_seen,
             "loss": self.trainer.loss.copy(),
-            "matrices": {name: host(rows)[:, :dim] for name, rows in self.matrices.items()},
+            "matrices": {
+                name: Gathered(rows[:, :dim], backend.xp.arange(len(rows)), backend.to_host)
+                for name, rows in self.matrices.items()
+            },
         }
 
     def load(self, state: Tree) -> None:

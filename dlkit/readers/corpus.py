@@ -1,104 +1,25 @@
 """A corpus as numbers: read once from text of any size, counted, and kept as 4 bytes a word.
 
 The numbers of a large corpus lie in a temporary file, which has no name and goes with the process; of the
-text
-itself nothing is kept. So memory is that of the vocabulary, whatever the size of the corpus.
+text itself nothing is kept. So memory is that of the vocabulary, whatever the size of the corpus.
 """
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from dlkit.errors import DataError
 from dlkit.readers.cells import OnBadRow
+from dlkit.readers.corpus_cuts import Stretches
 from dlkit.readers.corpus_text import Sentences, TextPieces, sentences_of
 from dlkit.readers.corpus_words import CorpusTokeniser
+from dlkit.readers.numbers import MARK, NumberFile
 from dlkit.readers.opening import display
 from dlkit.readers.text import TAB, Encoding, Texts
 from dlkit.readers.vocabulary import Vocabulary
-
-MARK = -1
-"""The end of a sentence among the numbers of words."""
-IN_MEMORY = 8 << 20
-"""Numbers that are kept in memory; more of them go to a file."""
-AT_ONCE = 1 << 20
-"""Numbers worked on at once."""
-
-
-class NumberFile:
-    """A long row of int32, in memory as long as it is short."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self._parts: list[np.ndarray] = []
-        self._file: IO[bytes] | None = None
-        self._array: np.ndarray | None = None
-        self.size = 0
-
-    def append(self, numbers: np.ndarray) -> None:
-        """Raises DataError where the disk is full."""
-        self._array = None
-        self.size += len(numbers)
-        if self._file is None:
-            self._parts.append(numbers.astype(np.int32))
-            if self.size > IN_MEMORY:
-                self._spill()
-            return
-        self._write(numbers)
-
-    def _spill(self) -> None:
-        try:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - it lives as long as this
-        except OSError as error:
-            raise self._trouble(error) from error
-        for part in self._parts:
-            self._write(part)
-        self._parts = []
-
-    def _write(self, numbers: np.ndarray) -> None:
-        assert self._file is not None
-        try:
-            self._file.write(np.ascontiguousarray(numbers, np.int32).data)
-        except OSError as error:
-            raise self._trouble(error) from error
-
-    def _trouble(self, error: OSError) -> DataError:
-        folder = self._folder or tempfile.gettempdir()
-        text = f"no room for the numbers of the words: {error.strerror or error}"
-        return DataError(text, where=str(folder), hint="data.cache names another folder")
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """(stop - start,) int32; not to be written to."""
-        if self._file is None:
-            if self._array is None:
-                self._array = np.concatenate(self._parts) if self._parts else np.zeros(0, np.int32)
-                self._parts = [self._array]
-            return self._array[start:stop]
-        self._file.flush()
-        wanted, begin, pieces = 4 * (stop - start), 4 * start, []
-        while wanted > 0 and (piece := os.pread(self._file.fileno(), wanted, begin)):
-            pieces.append(piece)
-            wanted, begin = wanted - len(piece), begin + len(piece)
-        return np.frombuffer(b"".join(pieces), np.int32)
-
-    def rewrite(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Every piece changed into one that is no longer, in place."""
-        if self._file is None:
-            self._parts = [change(self.read(0, self.size))]
-            self._array, self.size = None, len(self._parts[0])
-            return
-        written = 0
-        for start in range(0, self.size, AT_ONCE):
-            piece = change(self.read(start, min(start + AT_ONCE, self.size)))
-            os.pwrite(self._file.fileno(), np.ascontiguousarray(piece).tobytes(), 4 * written)
-            written += len(piece)
-        os.ftruncate(self._file.fileno(), 4 * written)
-        self.size = written
 
 
 @dataclass
@@ -286,23 +207,9 @@ class Corpus:
             return None, None
         return self.names.words(), np.concatenate(self.tags).astype(np.int32)
 
-    def stretches(self, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where to cut the numbers into pieces of `size`, and how many sentences end before each cut.
-
-        A cut goes behind the next end of a sentence, if there is one within another `size`. (S + 1,) int64
-        each.
-        """
-        cuts, marks, at, passed = [0], [0], 0, 0
-        while at < self.numbers.size:
-            look = self.numbers.read(at, min(at + 2 * size, self.numbers.size))
-            ends = np.flatnonzero(look == MARK)
-            later = np.searchsorted(ends, size - 1)
-            cut = int(ends[later]) + 1 if later < len(ends) else min(size, len(look))
-            passed += int(np.searchsorted(ends, cut))
-            at += cut
-            cuts.append(at)
-            marks.append(passed)
-        return np.array(cuts, np.int64), np.array(marks, np.int64)
+    def stretches(self, size: int, every: int) -> Stretches:
+        """The numbers cut into pieces of about `size`, `every` of them a step."""
+        return Stretches(self.numbers, size, every, self.reading.cache)
 
 
 def corpus_files(paths: list[Path]) -> Iterator[tuple[Path, str]]:

@@ -119,8 +119,8 @@ bench-qlearn: .venv/.installed-bench $(call peer,peers)  ## steps of Q-learning 
 bench-word2vec: .venv/.installed-bench $(call peer,peers)  ## words a second against gensim, made-up text
 	$(BENCH) word2vec
 
-bench-word2vec-memory: .venv/.installed-test  ## memory over a stream of CORPUS_GB=5 (minutes)
-	$(RUN) benchmarks.word2vec_memory $(CORPUS_GB)
+bench-word2vec-memory: .venv/.installed-bench  ## word2vec's memory over a stream of CORPUS_GB=5 (a quarter of an hour)
+	CORPUS_GB=$(CORPUS_GB) $(BENCH) word2vec-memory
 
 bench-bayes-nb: .venv/.installed-bench $(call peer,peers)  ## text to trained model against scikit-learn (20 newsgroups with DLKIT_DATA)
 	$(BENCH) bayes-nb

@@ -35,6 +35,7 @@ ROWS = {
     "lda": "row_lda",
     "cost-mf": "row_cost_mf",
     "bayes-nb-memory": "row_nb_memory",
+    "word2vec-memory": "row_word2vec_memory",
 }
 
 

@@ -1,8 +1,6 @@
-"""Memory of word2vec over a stream of text: ``python -m benchmarks.word2vec_memory GIGABYTES``.
+"""The contender of the word2vec-memory row: ``python -m benchmarks.word2vec_memory BYTES THREADS``.
 
-Writes nothing but the run: text is made as it is read, on standard input. Prints for each size the peak of
-the
-process beside what vocabulary and matrices take; the rest must not grow with the text.
+Makes text as it is read and gives it to `dlkit word2vec -` on standard input; prints what that process took.
 """
 
 import subprocess
@@ -10,30 +8,28 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from benchmarks.measure import say
+from dlkit import __version__
 
 DISTINCT, DIM, BLOCK = 200_000, 100, 1 << 20
-STEPS = 4
-"""Sizes: the whole, a half, a quarter, an eighth."""
 
 
 def main() -> None:
-    """From an eighth of the size to the whole of it."""
-    whole = int(float(sys.argv[1]) * 1e9)
-    for part in reversed(range(STEPS)):
-        size = whole >> part
-        peak = peak_of(size)
-        model = 2 * DISTINCT * 104 * 4
-        say(text_bytes=size, peak_bytes=peak, matrices_bytes=model, rest_bytes=peak - model)
+    """One pass over so much text."""
+    size, threads = int(sys.argv[1]), int(sys.argv[2])
+    versions = {"dlkit": __version__, "numpy": np.__version__, "numba": version("numba")}
+    peak, libraries = memory_of(size, threads)
+    say(text_bytes=size, command_peak_bytes=peak, libraries_bytes=libraries, versions=versions)
 
 
 def text(size: int) -> Iterator[bytes]:
-    """About so many bytes: words by Zipf's law, sentences of 20."""
+    """About so many bytes: words by Zipf's law, sentences of 16."""
     rng = np.random.default_rng(1)
     share = 1 / np.arange(1, DISTINCT + 1)
     steps = np.cumsum(share / share.sum())
@@ -45,10 +41,11 @@ def text(size: int) -> Iterator[bytes]:
         yield piece
 
 
-def peak_of(size: int) -> int:
-    """Peak resident memory of `dlkit word2vec -` on so much text; one pass."""
+def memory_of(size: int, threads: int) -> tuple[int, int]:
+    """Of `dlkit word2vec -` on so much text, bytes: peak resident memory, and how much of it at the end are
+    pages of files, that is, of programs and libraries (0 where the system does not say)."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", PROGRAM, str(Path(folder) / "run")]
+        command = [sys.executable, "-c", PROGRAM, str(Path(folder) / "run"), str(threads)]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert child.stdin is not None and child.stdout is not None
         feeder = threading.Thread(target=_feed, args=(child.stdin, size))
@@ -57,7 +54,8 @@ def peak_of(size: int) -> int:
         feeder.join()
         if child.wait():
             raise SystemExit(child.returncode)
-    return int(out.split()[-1])
+    peak, libraries = map(int, out.split()[-2:])
+    return peak, libraries
 
 
 def _feed(pipe: IO[bytes], size: int) -> None:
@@ -68,10 +66,15 @@ def _feed(pipe: IO[bytes], size: int) -> None:
 
 PROGRAM = f"""
 import resource, sys
+from pathlib import Path
 from dlkit.cli import main
 code = main(["word2vec", "-", "-o", sys.argv[1], "--tokens", "blank", "--dim", "{DIM}", "--epochs", "1", "-q",
-             "--set", "map=null", "--set", "files.text=false", "--min-count", "1"])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+             "--set", "map=null", "--set", "files.text=false", "--min-count", "1", "--threads", sys.argv[2]])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+files = sum(1024 * int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
+print(peak if sys.platform == "darwin" else peak * 1024, files)
 sys.exit(code)
 """
 

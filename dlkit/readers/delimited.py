@@ -95,9 +95,10 @@ def sniff_delimiter(data: bytes) -> str:
 def records(data: bytes, delimiter: str, name: str, first_line: int = 1) -> Iterator[tuple[int, Row]]:
     """(line number, cells) of every row that is not blank; cells are stripped of blanks around them.
 
-    `data` has passed `check_text`. Raises DataError for quotes that do not match and absurdly long cells.
+    `data` has passed `check_text`. Lines end where `record_end` sees them end: at line feeds. Raises
+    DataError for quotes that do not match, absurdly long cells and carriage returns inside a line.
     """
-    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
+    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
     if delimiter == WHITESPACE:
         for number, line in enumerate(lines, first_line):
             if row := line.split():
@@ -116,6 +117,8 @@ def records(data: bytes, delimiter: str, name: str, first_line: int = 1) -> Iter
             reason = f"a cell of more than {csv.field_size_limit():,} characters"
         elif "end of data" in reason:
             reason = "a quote that is opened but not closed"
+        elif "new-line character" in reason:
+            reason = "a carriage return in the middle of the line"
         raise DataError(reason, where=f"{name}:{number}") from error
 
 

@@ -13,6 +13,7 @@ from dlkit.readers.ratings_layout import cells_of, sniff
 from dlkit.readers.ratings_names import Names
 from dlkit.readers.ratings_spec import TitlesSpec
 from dlkit.readers.spec import Reference
+from dlkit.readers.table import normalised
 
 
 def decoded(path: Path, encoding: str) -> str:
@@ -79,7 +80,7 @@ def read_matrix(path: Path, encoding: str, delimiter: str | None, users: Names, 
     """
     name = display(path)
     text = decoded(path, encoding)
-    data = text.encode()
+    data = normalised(text.encode(), name)
     if not data.strip():
         raise DataError("the file is empty", where=name)
     delimiter = delimiter or sniff(data)

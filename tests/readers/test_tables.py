@@ -52,6 +52,20 @@ def test_every_spelling_of_one_table(text):
     assert [read.numbers(0).tolist(), read.numbers(1).tolist()] == [[1, 3], [2, 4]]
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("a,b,y\r1,2,no\n3,4,yes\n", 1), ("a,b,y\n1,2,no\n3,4,yes\r5,6,no\n", 3), ("\n\rx\n", 2)],
+)
+def test_a_line_ends_at_a_line_feed_where_there_are_any(content: str, line: int) -> None:
+    with pytest.raises(DataError, match=rf"t.csv:{line}: a carriage return in the middle of the line"):
+        read_table(content.encode(), "t.csv")
+
+
+def test_carriage_returns_before_the_line_feed_and_in_quotes() -> None:
+    read = read_table(b'a,y\r\r\nx,no\r\n"u\rv",yes\n', "t.csv")
+    assert [read.column(k) for k in (0, 1)] == [["x", "u\rv"], ["no", "yes"]]
+
+
 def test_numbers_only_are_read_as_a_matrix_and_texts_are_not():
     assert table("1,2\n3,4\n").matrix is not None
     mixed = table("n,t\n1,x\n2,y\n3,x\n")

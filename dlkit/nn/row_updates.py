@@ -15,6 +15,7 @@ import numpy as np
 from dlkit.autograd import Tape
 from dlkit.backend import Backend
 from dlkit.backend.machines import Comm
+from dlkit.backend.threads import Team
 from dlkit.nn.optimizer import Optimizer, Piece
 from dlkit.ops.embedding import RowPart, RowPlan
 
@@ -64,20 +65,25 @@ class RowUpdates:
             total += float(self.backend.to_host((part.sums * part.sums).sum(dtype=np.float64)))
         return total
 
-    def update(self, lr: float, scale: float) -> None:
-        """One step of the optimizer's rule on the rows used; scale: what clipping multiplies gradients by."""
-        spec = self.optimizer.spec
-        for path, (rows, sums) in self.gradients.items():
-            if not len(rows):
-                continue
-            table = self.tables[path]
-            if scale != 1.0:
-                sums.__imul__(scale)
-            at = self.backend.asarray(rows)
-            slots = list(self.optimizer.row_slots[path].values())
-            used = [whole[at] for whole in (table.data, *slots)]
-            p, *moments = (a.reshape(-1) for a in used)
-            decay = spec.weight_decay if table.decays else 0.0
-            spec.update(Piece(p, (sums.reshape(-1),), tuple(moments), decay), lr, self.optimizer.t)
-            for whole, rows_of_it in zip((table.data, *slots), used, strict=True):
-                whole[at] = rows_of_it
+    def update(self, lr: float, scale: float, hands: Team) -> None:
+        """One step of the optimizer's rule on the rows used, each of `hands` some of the tables; scale: what
+        clipping multiplies gradients by."""
+        paths = [path for path, part in self.gradients.items() if len(part.rows)]
+        if len(paths) < 2 or hands.shards == 1:
+            for path in paths:
+                self._update(path, lr, scale)
+            return
+        hands.map(lambda s: [self._update(path, lr, scale) for path in paths[s :: hands.shards]])
+
+    def _update(self, path: str, lr: float, scale: float) -> None:
+        spec, table, (rows, sums) = self.optimizer.spec, self.tables[path], self.gradients[path]
+        if scale != 1.0:
+            sums.__imul__(scale)
+        at = self.backend.asarray(rows)
+        slots = list(self.optimizer.row_slots[path].values())
+        used = [whole[at] for whole in (table.data, *slots)]
+        p, *moments = (a.reshape(-1) for a in used)
+        decay = spec.weight_decay if table.decays else 0.0
+        spec.update(Piece(p, (sums.reshape(-1),), tuple(moments), decay), lr, self.optimizer.t)
+        for whole, rows_of_it in zip((table.data, *slots), used, strict=True):
+            whole[at] = rows_of_it

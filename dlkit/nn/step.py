@@ -212,7 +212,7 @@ class GradientStep:
                 update(s, self.team.share)
         else:
             self.team.hands.map(update)
-        self.rows.update(lr, scale)
+        self.rows.update(lr, scale, self.team.hands)
         self.optimizer.finish(position)
 
     def _sum_and_clip(self) -> float:

@@ -18,7 +18,7 @@ from dlkit.errors import DataError
 from dlkit.kernels.tally import add_rows, score_words, tally_words
 from dlkit.readers.text import Texts
 from dlkit.readers.vocabulary import Vocabulary
-from dlkit.readers.words import Spans, Tokeniser, WordsSpec
+from dlkit.readers.words import Room, Spans, Tokeniser, WordsSpec
 
 TextModel = Literal["multinomial", "bernoulli", "complement"]
 
@@ -82,11 +82,11 @@ class ChunkCounter:
 
     def __init__(self, tokeniser: Tokeniser, classes: int, once: bool) -> None:
         self.tokeniser, self.classes, self.once = tokeniser, classes, once
-        self.vocabulary = Vocabulary()
+        self.vocabulary, self.room = Vocabulary(), Room()
 
     def count(self, texts: Texts) -> Counted:
         """The counts of one chunk of labelled documents."""
-        spans = self.tokeniser.spans(texts)
+        spans = self.tokeniser.spans(texts, self.room)
         self.vocabulary.clear()
         ids = self.vocabulary.index(spans.flat, spans.first, spans.last, grow=True)
         classes, columns = np.unique(texts.labels, return_inverse=True)

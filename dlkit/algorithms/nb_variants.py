@@ -19,18 +19,23 @@ def multinomial(counts: Array, alpha: float) -> Array:
     """log P(f|c), (F, C) (McCallum & Nigam 1998, eq. 6, with alpha for 1)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         total = np.log(counts.sum(0, dtype=np.float64) + alpha * len(counts))
-        return _log_counts(counts, alpha) - total
+        logs = _log_counts(counts, alpha)
+        logs -= total
+        return logs
 
 
 def _log_counts(counts: Array, alpha: float) -> Array:
     """log(counts + alpha); small whole counts, of which there are very many, are looked up."""
     if counts.dtype.kind != "i":
         return np.log(counts + alpha)
-    limit = min(int(counts.max(initial=0)), 1 << 12) + 1
+    most = int(counts.max(initial=0))
+    limit = min(most, 1 << 12) + 1
     table = np.log(np.arange(limit, dtype=np.float64) + alpha)
-    logs = table[np.minimum(counts, limit - 1)]
-    large = counts >= limit
-    logs[large] = np.log(counts[large] + alpha)
+    logs = np.empty(counts.shape)
+    np.take(table, counts, mode="clip", out=logs)
+    if most >= limit:
+        large = counts >= limit
+        logs[large] = np.log(counts[large] + alpha)
     return logs
 
 

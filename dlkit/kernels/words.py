@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkit.kernels import checks
+from dlkit.kernels.compile import borrows
 from dlkit.kernels.registry import kernel
 
 BLANK = 32
@@ -65,6 +66,7 @@ def _width(byte):
     return 3 if byte < 0xF0 else 4
 
 
+@borrows
 def _code(text, i, width):
     """The code point of the character of `width` bytes at i."""
     if width == 2:
@@ -77,50 +79,44 @@ def _code(text, i, width):
 
 
 def _segment_words_cpu(text, starts, ends, ascii_image, letters, shortest, flat, first, last, units, used):
-    word = at = 0
+    image = np.zeros(256, np.uint8)  # 0 for the bytes of longer characters too: they end the inner loop
+    image[:128] = ascii_image
+    word, at = 0, np.uint64(0)  # no index is negative
     for d in range(starts.size):
-        begun = word
-        start = at
-        length = 0
-        i, end = starts[d], ends[d]
-        while i < end:
-            byte = text[i]
-            if byte < 128:
-                i += 1
-                image = ascii_image[byte]
-                if image:
-                    flat[at] = image
-                    at += 1
-                    length += 1
-                    continue
-            else:
-                width = _width(byte)
+        begun, start = word, at
+        more = np.uint64(0)  # bytes of the word so far beyond one a character
+        i, end = np.uint64(starts[d]), np.uint64(ends[d])
+        while True:
+            while i < end:
+                letter = image[text[i]]
+                if letter == 0:
+                    break
+                flat[at] = letter
+                at += np.uint64(1)
+                i += np.uint64(1)
+            width = np.uint64(1)
+            if i < end and text[i] >= 128:
+                width = np.uint64(_width(text[i]))
                 if i + width <= end and letters[_code(text, i, width)]:
-                    for _ in range(width):
-                        flat[at] = text[i]
-                        at += 1
-                        i += 1
-                    length += 1
+                    for k in range(width):
+                        flat[at + np.uint64(k)] = text[i + np.uint64(k)]
+                    at += width
+                    i += width
+                    more += width - np.uint64(1)
                     continue
-                i += width
-            if length >= shortest:
+            length = at - start - more
+            if length >= np.uint64(shortest):
                 first[word], last[word] = start, at
                 flat[at] = BLANK
-                at += 1
+                at += np.uint64(1)
                 word += 1
-            while at > start and length < shortest:  # too short: what was written is taken back
-                at -= 1
-                flat[at] = 0
-            start = at
-            length = 0
-        if length >= shortest:
-            first[word], last[word] = start, at
-            flat[at] = BLANK
-            at += 1
-            word += 1
-        while at > start and length < shortest:
-            at -= 1
-            flat[at] = 0
+            elif length > 0:  # too short: what was written is taken back
+                flat[start:at] = 0
+                at = start
+            start, more = at, np.uint64(0)
+            if i >= end:
+                break
+            i += width
         units[d] = word - begun
     used[0], used[1] = word, at
 

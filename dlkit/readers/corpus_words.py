@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from dlkit.kernels.words import CODE_POINTS
 from dlkit.readers.text import Texts
-from dlkit.readers.words import Spans, Tokeniser, WordsSpec
+from dlkit.readers.words import Room, Spans, Tokeniser, WordsSpec
 from dlkit.recipe.schema import Spec
 
 TAB, BLANK = 9, 32
@@ -75,8 +75,8 @@ class CorpusTokeniser(Tokeniser):
                 self._image[65:91] += 32
             self._beyond = np.ones(CODE_POINTS, np.uint8)
 
-    def spans(self, texts: Texts) -> Spans:
-        found = super().spans(texts)
+    def spans(self, texts: Texts, room: Room | None = None) -> Spans:
+        found = super().spans(texts, room)
         return _stripped(found) if self.tabs else found
 
     def _prepared(self, texts: Texts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

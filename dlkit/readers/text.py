@@ -25,6 +25,8 @@ Encoding = Literal["utf-8", "latin-1", "cp1252", "shift_jis", "cp932", "euc_jp"]
 
 CHUNK = 2 << 20
 """Bytes after which a chunk ends, with its line or file."""
+PIECE = 16 << 10
+"""Bytes that are looked at together, with the rest of their line, for letters beyond ASCII."""
 LONGEST = 64 << 20
 """Most bytes of one document."""
 KEPT = 128 << 20
@@ -210,12 +212,18 @@ class TextSource:
             return data
         if data.isascii():
             return data
-        try:
-            return data.decode(self.encoding).encode("utf-8")
-        except UnicodeDecodeError as error:
-            line += data.count(b"\n", 0, error.start)
-            text = f"not {self.encoding}: byte 0x{data[error.start]:02x}"
-            raise DataError(text, where=f"{name}:{line}") from error
+        pieces, at = [], 0
+        while at < len(data):  # most of a text may be ASCII, which is the same in all encodings
+            end = data.find(b"\n", at + PIECE) + 1 or len(data)
+            piece = data[at:end]
+            try:
+                pieces.append(piece if piece.isascii() else piece.decode(self.encoding).encode("utf-8"))
+            except UnicodeDecodeError as error:
+                line += data.count(b"\n", 0, at + error.start)
+                text = f"not {self.encoding}: byte 0x{piece[error.start]:02x}"
+                raise DataError(text, where=f"{name}:{line}") from error
+            at = end
+        return b"".join(pieces)
 
     def _label(self, chunk: Texts) -> Texts:
         """The part before the first tab of each line is its label."""

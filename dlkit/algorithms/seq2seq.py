@@ -43,6 +43,7 @@ class Seq2Seq(Started, AskedTranslator):
     EXAMPLES: ClassVar[str] = """\
   dlkit seq2seq pairs.tsv --valid 500                       lines source<TAB>target
   dlkit seq2seq corpus/train --source ja --target en --valid corpus/dev
+  dlkit seq2seq --set 'data.train=[a.ja, b.en]'             two files, line k of one and of the other
   dlkit seq2seq recipes/seq2seq-reverse.yaml                digits turned round, a minute
   dlkit predict runs/seq2seq-seq2seq-reverse - --beam 5     lines in, lines out"""
 

@@ -153,7 +153,6 @@ def _tasks(rows: int, panels: int, parts: int) -> Any:
     tasks = np.array(whole, np.int64)
     ends = [min(-(-count * w // (parts * step)) * step, count) for w in range(parts + 1)]
     tasks[:, axis], tasks[:, axis + 1] = ends[:-1], ends[1:]
-    tasks.flags.writeable = False
     return tasks
 
 

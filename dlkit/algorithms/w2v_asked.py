@@ -309,11 +309,14 @@ def of_length_one(vectors: np.ndarray) -> np.ndarray:
     whole = vectors.astype(np.float32)
     for first in range(0, len(whole), AT_ONCE):
         rows = whole[first : first + AT_ONCE]
-        # By the largest number first: squares of numbers beyond 1e19 have no place in float32.
-        largest = np.abs(rows).max(axis=1, keepdims=True)
-        np.divide(rows, largest, out=rows, where=largest > 0)
-        length = np.linalg.norm(rows, axis=1, keepdims=True)
-        np.divide(rows, length, out=rows, where=length > 0)
+        with np.errstate(over="ignore"):
+            length = np.linalg.norm(rows, axis=1)
+        extreme = ~((length > 1e-15) & (length < np.inf))  # squares that float32 has no place for
+        if extreme.any():
+            largest = np.abs(rows[extreme]).max(axis=1, keepdims=True)
+            rows[extreme] /= np.where(largest > 0, largest, 1)
+            length[extreme] = np.linalg.norm(rows[extreme], axis=1)
+        np.divide(rows, length[:, None], out=rows, where=length[:, None] > 0)
     return whole
 
 

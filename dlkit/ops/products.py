@@ -77,7 +77,7 @@ def pack(ctx: OpContext, b: Array, name: str, *, rows: int = 1, times: int = 1) 
     `OpContext.matmul`. It is to be multiplied so many times with so many rows."""
     if not _worth_it(ctx.backend, b):
         return None
-    if worth_splitting(ctx.backend, b, rows, times):
+    if _learns(ctx) and worth_splitting(ctx.backend, b, rows, times):
         return _split(ctx, b, name)
     shape = _panels(b)
     made = Packed(ctx.scratch(name, shape, b.dtype), ctx.tape.count(shape[0]))
@@ -117,9 +117,15 @@ def splits(backend: Backend, k: int, n: int) -> bool:
     return backend.name == "cpu" and have_tiles() and min(k, n) >= WIDTH and k * n <= LARGEST
 
 
+def _learns(ctx: OpContext) -> bool:
+    """Whether this is a training step. What is asked of a trained model is not split, for that depends on the
+    number of rows: an answer has the same bits in every company."""
+    return ctx.tape.gradient is not None
+
+
 def multiply(ctx: OpContext, a: Array, b: Array, out: Array, name: str) -> Array:
     """out (m, n) = A B, out C-contiguous; in three parts where that pays, B's in work space of this name."""
-    if not worth_splitting(ctx.backend, b, len(a)):
+    if not (_learns(ctx) and worth_splitting(ctx.backend, b, len(a))):
         return ctx.matmul(a, b, out=out)
     return _times_split(ctx, a, _split(ctx, b, name), out)
 

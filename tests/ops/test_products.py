@@ -84,6 +84,15 @@ def test_a_factor_is_packed_once_until_it_is_said_to_have_changed() -> None:
 
 
 # -- in three parts ------------------------------------------------------------------------------------
+def learning(team: Team | None = None) -> OpContext:
+    """What an op of a training step sees."""
+    team = team or Team(1, 1)
+    nothing = np.zeros(0, np.float32)
+    return OpContext(
+        Tape(open_backend(), nothing, product=team.product, share=team.share, parts=team.parts), ()
+    )
+
+
 tiles_only = pytest.mark.skipif(not have_tiles(), reason="this processor has no tiles for bfloat16")
 
 
@@ -97,7 +106,7 @@ def test_a_product_in_parts_is_that_of_numpy(layout: str, side: str, monkeypatch
     shape = (65, one.shape[0]) if side == "right" else (one.shape[1], 75)
     other = RNG.standard_normal(shape, dtype=np.float32)
     a, b = (other, one) if side == "right" else (one, other)
-    ctx = OpContext(Tape(open_backend()), ())
+    ctx = learning()
     assert isinstance(pack(ctx, b, "b", rows=len(a)), Split)
     out = multiply(ctx, a, b, np.full((len(a), b.shape[1]), np.nan, np.float32), "b")
     np.testing.assert_allclose(out, exact(a, b), rtol=1e-5, atol=1e-4)
@@ -110,7 +119,7 @@ def test_parts_lose_no_more_than_float32_does(size: tuple[int, int, int]) -> Non
     m, k, n = size
     for shift in (0.0, 3.0):
         a, b = (RNG.standard_normal(s, dtype=np.float32) + np.float32(shift) for s in ((m, k), (k, n)))
-        out = multiply(OpContext(Tape(open_backend()), ()), a, b, np.empty((m, n), np.float32), "b")
+        out = multiply(learning(), a, b, np.empty((m, n), np.float32), "b")
         assert out.tobytes() != (a @ b).tobytes(), "NumPy's own product"
         error = np.abs(out - exact(a, b)).max()
         assert error < 1.5 * np.abs(a @ b - exact(a, b)).max()
@@ -122,9 +131,8 @@ def test_rows_in_parts_have_the_same_bits_with_every_number_of_threads() -> None
     made = []
     for team in (Team(1, 1), ProductTeam(2, 2), ProductTeam(1, 3), ProductTeam(3, 3)):
         with team:
-            tape = Tape(open_backend(), product=team.product, share=team.share, parts=team.parts)
             out = np.full((390, 99), np.nan, np.float32)
-            made.append(multiply(OpContext(tape, ()), a, b, out, "b").tobytes())
+            made.append(multiply(learning(team), a, b, out, "b").tobytes())
     assert made[1:] == made[:-1]
 
 
@@ -134,9 +142,9 @@ def test_what_is_not_finite_is_not_lost_in_its_parts(number: float) -> None:
     a, b = np.zeros((256, 40), np.float32), np.ones((40, 48), np.float32)
     a[3, 5] = number
     with np.errstate(invalid="ignore"):
-        out = multiply(OpContext(Tape(open_backend()), ()), a, b, np.empty((256, 48), np.float32), "b")
-        ctx, tall = OpContext(Tape(open_backend()), ()), b.T.repeat(6, 0)
-        swapped = multiply(ctx, tall, a.T, np.empty((288, 256), np.float32), "b")
+        out = multiply(learning(), a, b, np.empty((256, 48), np.float32), "b")
+        tall = b.T.repeat(6, 0)
+        swapped = multiply(learning(), tall, a.T, np.empty((288, 256), np.float32), "b")
     assert np.isfinite(out[3]).all() == np.isfinite(number) and not np.delete(out, 3, 0).any()
     assert np.isfinite(swapped[:, 3]).all() == np.isfinite(number)
 
@@ -161,3 +169,17 @@ def test_tasks_cover_every_entry_once(rows: int, parts: int) -> None:
     for lo, hi, first, last in tasks.tolist():
         seen[lo:hi, first:last] += 1
     assert len(tasks) == parts and (seen == 1).all()
+
+
+def test_answers_are_not_split_so_that_a_row_has_its_bits_in_every_company(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(products, "have_tiles", lambda: True)
+    backend, team = open_backend(), Team(1, 1)
+    ctx = OpContext(Tape(backend, product=ConstantFactors(backend, team)), ())
+    a, b = RNG.standard_normal((300, 80), dtype=np.float32), RNG.standard_normal((80, 96), dtype=np.float32)
+    many = multiply(ctx, a, b, np.empty((300, 96), np.float32), "b")
+    few = multiply(ctx, a[:40], b, np.empty((40, 96), np.float32), "b")
+    assert many[:40].tobytes() == few.tobytes()
+    assert not isinstance(pack(ctx, b, "b", rows=300), Split)
+    assert isinstance(pack(learning(), b, "b", rows=300), Split)

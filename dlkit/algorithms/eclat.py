@@ -28,6 +28,7 @@ from dlkit.algorithms.transactions import (
     occurrences_of,
 )
 from dlkit.kernels.bitmaps import popcount
+from dlkit.kernels.compile import borrows
 
 DIFFSET_COST = 8
 """Words of bitmaps that can be intersected in the time of one element of a difference."""
@@ -247,6 +248,7 @@ def _descend(path, length, min_count, max_length, pool, members, levels, perfect
     return DONE
 
 
+@borrows
 def _bitmap_class(d, a, min_count, pool, members, levels, perfect, diffset_cost):
     """The class of member a of level d, as level d + 1. Returns the pool's new top, -1 if it is too small."""
     begin = levels[_END, d]
@@ -293,6 +295,7 @@ def _bitmap_class(d, a, min_count, pool, members, levels, perfect, diffset_cost)
     return top
 
 
+@borrows
 def _diffset_class(d, a, min_count, pool, members, levels, perfect):
     """The same for a class of diffsets: what is in that of b and not in that of a."""
     begin = levels[_END, d]

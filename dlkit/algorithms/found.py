@@ -5,6 +5,8 @@
 
 import numpy as np
 
+from dlkit.kernels.compile import borrows
+
 DONE, FULL, TOO_LONG = 0, 1, 2
 """How a task ended: all found; the buffer has no room for its sets; it takes too long. The last two leave
 nothing behind: the task is done again in an empty buffer or in smaller pieces."""
@@ -99,11 +101,13 @@ class Found:
         return {"lengths": self.lengths, "counts": self.counts, "members": self.members}
 
 
+@borrows
 def emit(path, length, support, lengths, supports, flat, at):
     """Append a set; False where there is no room. path: of `path_room`."""
     return emit_with(path, length, support, length, path, path, 0, lengths, supports, flat, at)
 
 
+@borrows
 def emit_with(path, length, support, max_length, others, chosen, aside, lengths, supports, flat, at):
     """Append path[:length], alone and with every choice of others[:aside], up to max_length items, all of the
     same support; False where there is no room. path: of `path_room`; chosen: scratch, (aside + 1,)."""

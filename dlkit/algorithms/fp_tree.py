@@ -15,6 +15,7 @@ import numpy as np
 
 from dlkit.algorithms.found import DONE, FULL, TOO_LONG, FoundBuffer, Tasks, emit, path_room
 from dlkit.algorithms.transactions import Transactions, compiled
+from dlkit.kernels.compile import borrows
 
 _ITEM, _COUNT, _PARENT, _LINK, _CHILD, _SIBLING = range(6)
 _NAME, _SUPPORT, _HEAD, _TOP = range(4)
@@ -97,6 +98,7 @@ def _plant(rows, row_starts, supports, nodes, entries):
     return top
 
 
+@borrows
 def _enter(node, root, item, entry, count, nodes, entries, top):
     """Count the child of `node` that is `item`, making it if need be. Returns (child, number of nodes)."""
     child = np.int64(entries[_TOP, entry] if node == root else nodes[_CHILD, node])
@@ -179,6 +181,7 @@ def _task(path, length, min_count, max_length, nodes, entries, levels, counts, l
     return DONE
 
 
+@borrows
 def _project(d, entry, min_count, nodes, entries, levels, counts, local, climb):
     """The conditional tree of an entry of level d, as level d + 1. Returns the nodes passed, or -status."""
     begin = levels[_END, d]
@@ -214,6 +217,7 @@ def _project(d, entry, min_count, nodes, entries, levels, counts, local, climb):
     return 2 * work if top > 0 else -_NO_NODES
 
 
+@borrows
 def _graft(node, root, nodes, entries, local, climb):
     """Insert what is frequent of every path above an item's nodes. Returns the new top, 0 without room."""
     if root >= nodes.shape[1]:

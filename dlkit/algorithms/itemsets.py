@@ -13,6 +13,7 @@ from dlkit.algorithms.found import Found
 from dlkit.algorithms.transactions import compiled
 from dlkit.errors import DataError
 from dlkit.kernels.chance import compiled_draw
+from dlkit.kernels.compile import borrows
 
 
 class ItemSets:
@@ -82,6 +83,7 @@ def _keys(items: int, salt: int) -> np.ndarray:
     return compiled_draw(np.uint64(salt), np.arange(1, items + 1, dtype=np.uint64))
 
 
+@borrows
 def set_number(h, hashes, slots):
     """Number of the set with this hash; -1: there is none. What is looked up must be a subset of one of the
     sets: it is one of them then, and no other has its hash."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlkit.kernels.bitmaps import words_for
-from dlkit.kernels.compile import compile_cpu
+from dlkit.kernels.compile import borrows, compile_cpu
 
 compiled: Callable[[Any], Callable[..., Any]] = cache(compile_cpu)
 """A function of this folder as machine code, made once a process."""
@@ -128,6 +128,7 @@ def _set_bits(codes, starts, number, out):
                 out[i, t >> 6] |= bit
 
 
+@borrows
 def occurrences_of(rows, row_starts, tids, tid_starts, places, path, length, occurrences):
     """occurrences[0, k], [1, k]: what follows the path in the k-th basket that holds it. Returns how many."""
     found = 0
@@ -146,6 +147,7 @@ def occurrences_of(rows, row_starts, tids, tid_starts, places, path, length, occ
     return found
 
 
+@borrows
 def count_following(rows, occurrences, found, counts):
     """counts[item] += baskets in which the item follows. Returns the entries looked at."""
     work = 0

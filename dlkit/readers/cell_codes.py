@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from dlkit.errors import DataError
-from dlkit.kernels.compile import compiled
+from dlkit.kernels.compile import borrows, compiled
 from dlkit.readers.delimited import WHITESPACE
 
 EMPTY = -1
@@ -192,6 +192,7 @@ def _scan(text, separator, blanks, stops, codes, starts, lines, slots, begins, e
     at[:] = (i, cells, rows, known, line, row_line, separated, fault)
 
 
+@borrows
 def _bounds(text, separator, blanks):
     """No fewer than the cells and the rows of a text."""
     separators = ends = 0
@@ -201,12 +202,14 @@ def _bounds(text, separator, blanks):
     return separators + ends + 1, ends + 1
 
 
+@borrows
 def _after_blanks(text, i, separator):
     while i < text.size and (text[i] == _BLANK or (text[i] == _TAB and separator != _TAB)):
         i += 1
     return i
 
 
+@borrows
 def _quoted(text, i, separator, line):
     """The cell whose first character after the quote is at i: (a, b, end, doubled quotes, line, fault)."""
     a, twice = i, 0
@@ -227,6 +230,7 @@ def _quoted(text, i, separator, line):
     return a, b, i, twice, line, 0 if ends else 2
 
 
+@borrows
 def _trimmed(text, a, b):
     while a < b and text[a] in (_BLANK, _TAB):
         a += 1
@@ -235,6 +239,7 @@ def _trimmed(text, a, b):
     return a, b
 
 
+@borrows
 def _hash(text, a, b, twice):
     """Of a cell of up to eight bytes (none of which is 0) it tells the cell; of longer ones it is made as
     FNV-1a (Fowler, Noll, Vo), eight bytes at a time."""
@@ -252,6 +257,7 @@ def _mixed(word):
     return word ^ (word >> np.uint64(32))
 
 
+@borrows
 def _find(text, a, b, twice, h, slots, begins, ends, doubled, hashes):
     """(code, its slot), or (-1, the slot where it belongs)."""
     mask = np.int64(slots.size - 1)

@@ -12,6 +12,7 @@ Numba is imported at the first call.
 import numpy as np
 
 from dlkit.kernels.byte_keys import NO_ROOM, number_of
+from dlkit.kernels.compile import borrows
 
 DONE, OUTPUT_FULL, USERS_FULL, ITEMS_FULL, LOOK = range(5)
 """Why a scan ended."""
@@ -23,6 +24,7 @@ _NEWLINE, _RETURN, _QUOTE, _SPACE, _TAB = 10, 13, 34, 32, 9
 _LONGEST_NUMBER = 18  # digits that an int64 holds
 
 
+@borrows
 def _digits(data, lo, hi):
     """The number that data[lo:hi] spells in digits alone, else -1."""
     if hi <= lo:
@@ -36,6 +38,7 @@ def _digits(data, lo, hi):
     return n
 
 
+@borrows
 def _number(data, lo, hi, powers):
     """data[lo:hi] as (float64, whether it is a plain decimal number of at most 18 digits)."""
     negative = False
@@ -62,6 +65,7 @@ def _number(data, lo, hi, powers):
     return (-result if negative else result), True
 
 
+@borrows
 def _date(data, lo, hi):
     """YYYY-MM-DD[ T]hh:mm[:ss] as (seconds since 1970, whether it is one)."""
     if hi - lo < 10 or data[lo + 4] != 45 or data[lo + 7] != 45:
@@ -95,6 +99,7 @@ def _date(data, lo, hi):
     return float(86400 * days + seconds), True
 
 
+@borrows
 def _blank_at(data, k, hi):
     """Bytes of the blank that begins at data[k], 0 where none does: what `str.strip` takes away, in UTF-8."""
     c = data[k]
@@ -113,6 +118,7 @@ def _blank_at(data, k, hi):
     return 3 if wide else 0
 
 
+@borrows
 def _stripped(data, lo, hi, quotes):
     """Begin and end of a cell without the blanks around it, and where there may be quotes, without those."""
     lo, hi = _without_blanks(data, lo, hi)
@@ -121,6 +127,7 @@ def _stripped(data, lo, hi, quotes):
     return lo, hi
 
 
+@borrows
 def _without_blanks(data, lo, hi):
     blank = 1
     while blank and lo < hi:
@@ -137,6 +144,7 @@ def _without_blanks(data, lo, hi):
     return lo, hi
 
 
+@borrows
 def _split(data, at, stop, first, second, wanted, cells):
     """Cut the line at `at` into cells. cells: (4, 2) gets begin and end of the columns in `wanted` (4,).
 
@@ -193,6 +201,7 @@ def _split(data, at, stop, first, second, wanted, cells):
         begin = k
 
 
+@borrows
 def _ends_line(data, k, stop):
     """Whether nothing follows the carriage return at data[k] on its line."""
     while k < stop and data[k] == _RETURN:
@@ -200,6 +209,7 @@ def _ends_line(data, k, stop):
     return k >= stop or data[k] == _NEWLINE
 
 
+@borrows
 def _plain(data, at, stop, first, slots, cells):
     """The same as `_split` for a line of nothing but cells and one-byte delimiters, which most lines are.
 
@@ -231,6 +241,7 @@ def _plain(data, at, stop, first, slots, cells):
         begin = k
 
 
+@borrows
 def _wide_blank(data, k, stop):
     """Whether a blank of several bytes begins at data[k], or may."""
     c, d = data[k], data[k + 1] if k + 1 < stop else np.uint8(0)
@@ -239,6 +250,7 @@ def _wide_blank(data, k, stop):
     return (c == 0xE2 and (d == 0x80 or d == 0x81)) or (c == 0xE1 and d == 0x9A) or (c == 0xE3 and d == 0x80)
 
 
+@borrows
 def _blank_line(data, at, stop):
     """Offset after the line at `at` if there are only blanks on it, else -1."""
     k = at

@@ -69,11 +69,15 @@ class RowUpdates:
         """One step of the optimizer's rule on the rows used, each of `hands` some of the tables; scale: what
         clipping multiplies gradients by."""
         paths = [path for path, part in self.gradients.items() if len(part.rows)]
-        if len(paths) < 2 or hands.shards == 1:
-            for path in paths:
+
+        def some(s: int, step: int = hands.shards) -> None:
+            for path in paths[s::step]:
                 self._update(path, lr, scale)
-            return
-        hands.map(lambda s: [self._update(path, lr, scale) for path in paths[s :: hands.shards]])
+
+        if len(paths) < 2:  # not worth waking anybody
+            some(0, 1)
+        else:
+            hands.map(some)
 
     def _update(self, path: str, lr: float, scale: float) -> None:
         spec, table, (rows, sums) = self.optimizer.spec, self.tables[path], self.gradients[path]

@@ -56,7 +56,7 @@ class ItemSets:
 
     @cached_property
     def slots(self) -> np.ndarray:
-        """A hash table of set numbers, at most a quarter full; -1: empty."""
+        """A hash table, at most a quarter full: high half of a hash, number of its set + 1; 0: empty."""
         return self._table[2]
 
     @cached_property
@@ -65,17 +65,19 @@ class ItemSets:
         size = 4
         while size < 4 * len(self):
             size *= 2
-        hashes, slots = np.empty(len(self), np.uint64), np.empty(size, np.int32)
+        hashes, slots = np.empty(len(self), np.uint64), np.empty(size, np.uint64)
         for salt in range(_TRIES):
             keys = _keys(len(self.labels), salt)
-            slots[:] = -1
+            slots[:] = 0
             if compiled(_fill)(self.starts, self.members, keys, hashes, slots):
                 return keys, hashes, slots
         raise DataError("the item sets hold one set twice")
 
 
 _TRIES = 8
-"""Two different sets of 2^64 hashes: after so many tries they are not different."""
+"""Two different sets that one slot leads to, of 2^32 half hashes: after so many tries they are not
+different."""
+_NUMBER = (1 << 32) - 1
 
 
 def _keys(items: int, salt: int) -> np.ndarray:
@@ -84,30 +86,30 @@ def _keys(items: int, salt: int) -> np.ndarray:
 
 
 @borrows
-def set_number(h, hashes, slots):
+def set_number(h, slots):
     """Number of the set with this hash; -1: there is none. What is looked up must be a subset of one of the
-    sets: it is one of them then, and no other has its hash."""
-    mask = np.int64(slots.size - 1)
-    slot = np.int64(h ^ (h >> np.uint64(32))) & mask
-    while slots[slot] >= 0:
-        if hashes[slots[slot]] == h:
-            return np.int64(slots[slot])
-        slot = (slot + 1) & mask
+    sets: it is one of them then, and `_fill` has seen that no other one on the way is like it."""
+    mask = np.uint64(slots.size - 1)
+    slot, low = h & mask, np.uint64(_NUMBER)
+    while slots[slot] != 0:
+        if (slots[slot] ^ h) <= low:
+            return np.int64(slots[slot] & low) - 1
+        slot = (slot + np.uint64(1)) & mask
     return np.int64(-1)
 
 
 def _fill(starts, members, keys, hashes, slots):
-    """False where two sets have the same hash."""
-    mask = np.int64(slots.size - 1)
+    """False where two sets that one slot leads to have the same high half of their hashes."""
+    mask, low = np.uint64(slots.size - 1), np.uint64(_NUMBER)
     for s in range(starts.size - 1):
         h = np.uint64(0)
         for k in range(starts[s], starts[s + 1]):
             h += keys[members[k]]
         hashes[s] = h
-        slot = np.int64(h ^ (h >> np.uint64(32))) & mask
-        while slots[slot] >= 0:
-            if hashes[slots[slot]] == h:
+        slot = h & mask
+        while slots[slot] != 0:
+            if (slots[slot] ^ h) <= low:
                 return False
-            slot = (slot + 1) & mask
-        slots[slot] = s
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = (h & ~low) | np.uint64(s + 1)
     return True

@@ -91,7 +91,7 @@ class RuleMaker:
         """
         s, out = self.sets, np.empty((3, room), np.int32)
         done, size = compiled(_rules)(
-            which, s.starts, s.members, s.counts, s.keys, s.hashes, s.slots, self.in_body, self.in_head,
+            which, s.starts, s.members, s.counts, s.keys, s.slots, self.in_body, self.in_head,
             self.min_confidence, self.max_head, self._stack, self._head, out,
         )  # fmt: skip
         if size < 0:
@@ -99,12 +99,12 @@ class RuleMaker:
         return int(done), Rules(*(row[:size].copy() for row in out))
 
 
-def _rules(which, starts, members, counts, keys, hashes, slots, in_body, in_head, min_confidence, max_head,
+def _rules(which, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head,
            stack, head, out):  # fmt: skip
     """(sets done, rules written; -1: a set is missing)."""
     size = np.int64(0)
     for w in range(which.size):
-        more = _rules_of(which[w], starts, members, counts, keys, hashes, slots, in_body, in_head,
+        more = _rules_of(which[w], starts, members, counts, keys, slots, in_body, in_head,
                          min_confidence, max_head, stack, head, out, size)  # fmt: skip
         if more < 0:
             return w, size if more == _NO_ROOM else np.int64(-1)
@@ -112,7 +112,7 @@ def _rules(which, starts, members, counts, keys, hashes, slots, in_body, in_head
     return which.size, size
 
 
-def _rules_of(z, starts, members, counts, keys, hashes, slots, in_body, in_head, min_confidence, max_head,
+def _rules_of(z, starts, members, counts, keys, slots, in_body, in_head, min_confidence, max_head,
               stack, head, out, size):  # fmt: skip
     """Rules of set z: heads grow depth first, in the order of its items. Rules so far, _NO_ROOM, _MISSING."""
     begin, end = starts[z], starts[z + 1]
@@ -138,7 +138,7 @@ def _rules_of(z, starts, members, counts, keys, hashes, slots, in_body, in_head,
         h += keys[item]
         must_be_head -= not in_body[item]
         head[depth] = item
-        body = set_number(whole - h, hashes, slots)
+        body = set_number(whole - h, slots)
         if body < 0:
             return np.int64(_MISSING)
         if counts[z] / counts[body] < min_confidence:
@@ -149,7 +149,7 @@ def _rules_of(z, starts, members, counts, keys, hashes, slots, in_body, in_head,
             if size == out.shape[1]:
                 return np.int64(_NO_ROOM)
             out[0, size], out[1, size] = z, body
-            out[2, size] = set_number(h, hashes, slots)
+            out[2, size] = set_number(h, slots)
             size += 1
         depth += 1
         stack[depth] = k + 1

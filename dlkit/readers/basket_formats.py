@@ -56,7 +56,10 @@ def delimiter_of(data: bytes) -> str:
     if '"' in text:
         text = re.sub(r'"[^"]*"', "q", text)
     lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
-    holds = {delimiter: sum(delimiter in line for line in lines) for delimiter in "\t,;|"}
+    there = [delimiter for delimiter in "\t,;|" if delimiter in text]
+    holds = {delimiter: sum(delimiter in line for line in lines) for delimiter in there}
+    if not holds:
+        return WHITESPACE
     best = max(holds, key=lambda delimiter: holds[delimiter])
     return best if holds[best] else WHITESPACE
 
@@ -83,8 +86,9 @@ def _guess(rows: list[list[str]], header: bool | str) -> Format:
     if len(rows[0]) == 2 and (_names_pairs(rows[0]) or _look_like_pairs(body)):
         return "pairs"
     body = rows[1:] if header is True or (header == "auto" and not _all_truth(rows[0])) else rows
-    repeats = any(max(Counter(row[1:]).values()) > 1 for row in body if len(row) > 2) or len(rows[0]) == 2
-    if body and repeats and {cell.lower() for row in body for cell in row[1:]} <= _SURE:
+    if not body or not all(cell.lower() in _SURE for row in body for cell in row[1:]):
+        return "rows"
+    if any(max(Counter(row[1:]).values()) > 1 for row in body if len(row) > 2) or len(rows[0]) == 2:
         first = {row[0].lower() for row in body}
         return "table" if first <= _SURE or not first & _SURE else "rows"
     return "rows"

@@ -6,9 +6,11 @@ import io
 import numpy as np
 import pytest
 
+from dlkit.algorithms import itemsets, set_order
 from dlkit.algorithms.found import Found
 from dlkit.algorithms.set_lines import itemsets_csv, one_cell
 from dlkit.algorithms.set_order import ordered
+from dlkit.backend.threads import Team
 from dlkit.errors import DataError
 from tests.algorithms import basket_oracle as oracle
 
@@ -65,3 +67,45 @@ def test_lines_are_what_csv_writes() -> None:
     assert made.decode() == out.getvalue()
     nothing = itemsets_csv([], Found.none(), np.zeros(0, bool), np.zeros(0, bool), 1)
     assert nothing.decode() == out.getvalue().split("\n")[0] + "\n"
+
+
+def every_set(items: int) -> Found:
+    """All sets of some items, in an order of chance, the longer ones rarer."""
+    rng = np.random.default_rng(items)
+    sets = [[k for k in range(items) if bits >> k & 1] for bits in range(1, 1 << items)]
+    sets = [sets[k] for k in rng.permutation(len(sets)).tolist()]
+    return found_of(sets, [100 - 7 * (len(s) // 2) for s in sets])
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, rank = every_set(8), np.random.default_rng(1).permutation(8)
+    alone = ordered(LABELS[:8], rank, found)
+    monkeypatch.setattr(set_order, "AT_ONCE", 1)
+    with Team(2, 3) as team:
+        shared = ordered(LABELS[:8], rank, found, team)
+    for name in ("lengths", "counts", "members"):
+        np.testing.assert_array_equal(getattr(shared.sets, name), getattr(alone.sets, name))
+    np.testing.assert_array_equal(shared.closed, alone.closed)
+    np.testing.assert_array_equal(shared.maximal, alone.maximal)
+    assert alone.maximal.sum() == 1 and 1 < alone.closed.sum() < 255
+
+
+def test_hashes_that_say_too_little_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """High halves alike: the low half chooses a slot, and from there on no set is told from another."""
+    found, real, asked = every_set(8), itemsets._keys, []
+
+    def poor(items: int, salt: int) -> np.ndarray:
+        asked.append(salt)
+        return real(items, salt) & np.uint64(0xFF if salt < 2 else (1 << 64) - 1)
+
+    expected = ordered(LABELS[:8], np.arange(8), found)
+    monkeypatch.setattr(itemsets, "_keys", poor)
+    made = ordered(LABELS[:8], np.arange(8), found)
+    assert asked == [0, 1, 2]
+    np.testing.assert_array_equal(made.closed, expected.closed)
+    np.testing.assert_array_equal(made.maximal, expected.maximal)
+
+
+def test_a_set_that_stands_twice_is_told() -> None:
+    with pytest.raises(DataError, match="one set twice"):
+        ordered(["a", "b"], np.arange(2), found_of([[0], [1], [0, 1], [1, 0]], [5] * 4))

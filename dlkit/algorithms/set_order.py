@@ -29,6 +29,10 @@ WORD = 64
 AT_ONCE = 1 << 17
 """Sets that are worth another thread: with fewer it costs what it saves."""
 
+SIDE_BY_SIDE = 1 << 14
+"""Sets that are worth a thread which marks them as they were found while another puts them in order: many
+short calls, which would wait for each other in two threads."""
+
 
 class Ordered(NamedTuple):
     """Sets: shorter ones first, then by support from above, then by their items' labels."""
@@ -50,17 +54,29 @@ def ordered(labels: list[str], rank: np.ndarray, found: Found, team: Team | None
     sizes = np.bincount(found.lengths)
     sets, members = (np.cumsum(a) - a for a in (sizes, sizes * np.arange(len(sizes))))
     lanes = _lanes(len(found), team)
+    old = np.empty(len(found), np.int64)
 
     def lane(number: int) -> None:
         for k in range(1 + number, len(sizes), lanes) if number < lanes else ():
             n, first = int(sizes[k]), int(members[k])
             here, flat = slice(sets[k], sets[k] + n), made.members[first : first + n * k].reshape(n, k)
             made.lengths[here] = k
-            _sort(found, starts, by_length[here], k, rank, item_at, made.counts[here], flat)
+            _sort(found, starts, by_length[here], k, rank, item_at, old[here], flat)
+            np.take(found.counts, old[here], out=made.counts[here])
 
-    _each(lane, lanes, team)
-    whole = ItemSets(labels, made)
-    return Ordered(whole, *_marks(whole, lanes, team))
+    if lanes > 1 or team is None or team.shards == 1 or len(found) < SIDE_BY_SIDE:
+        _each(lane, lanes, team)
+        whole = ItemSets(labels, made)
+        return Ordered(whole, *_marks(whole, lanes, team))
+
+    def job(number: int) -> tuple[np.ndarray, np.ndarray] | None:
+        if number == 0:
+            lane(0)
+        return _marks(ItemSets(labels, found), 1, None) if number == 1 else None
+
+    marks = team.map(job)[1]
+    assert marks is not None
+    return Ordered(ItemSets(labels, made), *(of_found[old] for of_found in marks))
 
 
 def _lanes(sets: int, team: Team | None) -> int:
@@ -74,9 +90,10 @@ def _each(lane: Callable[[int], T], lanes: int, team: Team | None) -> list[T]:
 
 def _sort(
     found: Found, starts: np.ndarray, which: np.ndarray, k: int, rank: np.ndarray, item_at: np.ndarray,
-    counts: np.ndarray, flat: np.ndarray,
+    old: np.ndarray, flat: np.ndarray,
 ) -> None:  # fmt: skip
-    """Put the sets `which`, of k items each, in order into counts, (n,), and flat, (n, k)."""
+    """Put the sets `which`, of k items each, in order: their numbers into old, (n,), their items into flat,
+    (n, k)."""
     items = len(rank)
     bits = max(items - 1, 1).bit_length()
     as_bits = items <= WORD
@@ -92,7 +109,7 @@ def _sort(
         at = np.argsort(down << np.uint64(used) | words[0])
     else:
         at = np.lexsort((*words[::-1], down))
-    np.take(found.counts, which[at], out=counts)
+    np.take(which, at, out=old)
     if as_bits:
         compiled(_unpack_bits)(words[0], at, item_at, flat)
     else:

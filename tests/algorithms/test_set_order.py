@@ -77,10 +77,11 @@ def every_set(items: int) -> Found:
     return found_of(sets, [100 - 7 * (len(s) // 2) for s in sets])
 
 
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["AT_ONCE", "SIDE_BY_SIDE"])
+def test_threads_change_nothing(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found, rank = every_set(8), np.random.default_rng(1).permutation(8)
     alone = ordered(LABELS[:8], rank, found)
-    monkeypatch.setattr(set_order, "AT_ONCE", 1)
+    monkeypatch.setattr(set_order, limit, 1)
     with Team(2, 3) as team:
         shared = ordered(LABELS[:8], rank, found, team)
     for name in ("lengths", "counts", "members"):
@@ -109,3 +110,9 @@ def test_hashes_that_say_too_little_are_drawn_anew(monkeypatch: pytest.MonkeyPat
 def test_a_set_that_stands_twice_is_told() -> None:
     with pytest.raises(DataError, match="one set twice"):
         ordered(["a", "b"], np.arange(2), found_of([[0], [1], [0, 1], [1, 0]], [5] * 4))
+
+
+def test_a_missing_subset_is_told_by_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(set_order, "SIDE_BY_SIDE", 1)
+    with Team(2, 2) as team, pytest.raises(DataError, match="subsets"):
+        ordered(["a", "b", "c"], np.arange(3), found_of([[0], [0, 1]], [5, 5]), team)

@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _VARIANTS, _ELSEWHERE = "dlkit_variants", "dlkit_elsewhere"
 _AS_KERNEL, _INLINED, _BORROWS = "dlkit_as_kernel", "dlkit_inlined", "dlkit_borrows"
+_AS_WRITTEN = "dlkit_as_written"
 _lock = threading.RLock()
 _known: set[FunctionType] = set()
 _loops: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -50,6 +51,14 @@ def elsewhere(module: str) -> Callable[[F], F]:
 def as_kernel(fn: F) -> F:
     """Decorate a loop that kernels share: compiled code may order its sums as it orders a kernel's own."""
     setattr(fn, _AS_KERNEL, True)
+    return fn
+
+
+def as_written(fn: F) -> F:
+    """Decorate a function that kernels and other loops call: its sums are compiled as they stand for both.
+    Otherwise it is compiled once for all, as the first of them to be called in a process would have it.
+    """
+    setattr(fn, _AS_WRITTEN, True)
     return fn
 
 
@@ -117,8 +126,9 @@ def _with_foreign(fn: Any) -> FunctionType:
 def _describe(fn: Any, update: Callable[[bytes], None]) -> None:
     """Feed the code of `fn`, the constants it names and, in turn, the functions it calls."""
     code = fn.__code__
-    if hasattr(fn, _BORROWS):
-        update(_BORROWS.encode())
+    for mark in (_BORROWS, _AS_WRITTEN):
+        if hasattr(fn, mark):
+            update(mark.encode())
     update(repr((code.co_code, code.co_consts, code.co_names)).encode())
     for name in code.co_names:
         if isinstance(fn.__globals__.get(name), int | float):
@@ -156,7 +166,7 @@ def _overload(fn: FunctionType, fastmath: set[str]) -> None:
     pair = getattr(fn, _VARIANTS, None)
     if pair is None:
         _make_known(fn, fastmath)
-        own = FAST if getattr(fn, _AS_KERNEL, False) else fastmath
+        own = FAST if hasattr(fn, _AS_KERNEL) else set() if hasattr(fn, _AS_WRITTEN) else fastmath
         options: Any = {"fastmath": own, "error_model": "numpy", "forceinline": hasattr(fn, _INLINED)}
         if hasattr(fn, _BORROWS):
             options["_nrt"] = False

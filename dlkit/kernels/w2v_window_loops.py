@@ -9,7 +9,7 @@ A window's targets are worked on six at a time, against up to eight inputs: prod
 
 import numpy as np
 
-from dlkit.kernels.compile import inlined
+from dlkit.kernels.compile import as_written, inlined
 from dlkit.kernels.vectors import (
     every,
     fetch,
@@ -44,6 +44,7 @@ CHANGE = GROUP
 """The row of work space with the change of a window's input; those before keep inputs."""
 
 
+@as_written
 @inlined
 def _hold(a, rows, i, n, work):
     """The inputs a[rows[i : i + n]] as they are before they answer."""
@@ -52,6 +53,7 @@ def _hold(a, rows, i, n, work):
             store(work, j, f, load(a, rows[i + j], f))
 
 
+@as_written
 @inlined
 def _products(n, b, ys, block, work, small):
     """small[Z, 8 j : 8 j + 6] = work[j] . b[y] for the six targets of a block."""
@@ -70,6 +72,7 @@ def _products(n, b, ys, block, work, small):
         store(small, Z, EIGHT * j, totals(c0, c1, c2, c3, c4, c5))
 
 
+@as_written
 @inlined
 def _gradients(n, s, block, rate, small):
     """small[G] = rate s sigma(-s z), and -ln sigma(s z) added to small[LOSSES]; a sign of 0 adds nothing."""
@@ -82,6 +85,7 @@ def _gradients(n, s, block, rate, small):
     store(small, LOSSES, 0, losses)
 
 
+@as_written
 @inlined
 def _move(to, rows, i, n, b, ys, block, learn, work, small):
     """to[rows[i + j]] += sum_k g_jk y_k and, if `learn`, y_k += sum_j g_jk work[j] for the six targets of a
@@ -111,6 +115,7 @@ def _move(to, rows, i, n, b, ys, block, learn, work, small):
             store(b, y0, f, w0)
 
 
+@as_written
 @inlined
 def _answer(to, rows, i, n, b, ys, s, blocks, rate, learn, work, small):
     """The inputs in work[:n] answer for the targets of a window; the change of each is added to its
@@ -121,6 +126,7 @@ def _answer(to, rows, i, n, b, ys, s, blocks, rate, learn, work, small):
         _move(to, rows, i, n, b, ys, block, learn, work, small)
 
 
+@as_written
 @inlined
 def _in_sixes(targets, signs, begin, m, ys, s):
     """The targets of a window in blocks of six, and their signs: for each eight products again, then once.
@@ -137,12 +143,14 @@ def _in_sixes(targets, signs, begin, m, ys, s):
     return blocks
 
 
+@as_written
 @inlined
 def _fetch_row(table, row):
     for f in range(0, table.shape[1], lanes(table)):
         fetch(table, row, f)
 
 
+@as_written
 @inlined
 def _words_around(words, c, reach, first, last, rows):
     """Put the rows of the words within reach of c into `rows`, left to right; returns how many."""
@@ -161,6 +169,7 @@ def _words_around(words, c, reach, first, last, rows):
     return n
 
 
+@as_written
 @inlined
 def _together(a, rows, n, share, work):
     """work[0] = share * the sum of the input rows; work[CHANGE] = 0."""
@@ -173,6 +182,7 @@ def _together(a, rows, n, share, work):
         store(work, CHANGE, f, every(a.dtype.type(0)))
 
 
+@as_written
 @inlined
 def _spread(a, rows, start, n, share, work):
     """work[CHANGE], times share, to each of the rows from `start` on."""
@@ -183,6 +193,7 @@ def _spread(a, rows, start, n, share, work):
             store(a, rows[j], f, plus(load(a, rows[j], f), change))
 
 
+@as_written
 def embed_windows_loop(
     a, b, words, reach, own, targets, signs, ends, first, last, most, lr, around, together, exact, learn, loss
 ):
@@ -233,6 +244,7 @@ def embed_windows_loop(
         loss[p, 1] = count
 
 
+@as_written
 @inlined
 def _taken(small):
     """The losses so far, which then begin anew: a sum of few numbers keeps its digits."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from kernels.cases import CASES
 
+from dlkit.kernels import compile, w2v_window_loops
 from dlkit.kernels.adam import adam, adam_shards
 from dlkit.kernels.reduce import sum_shards
 from dlkit.kernels.registry import load_all
@@ -69,3 +70,15 @@ def test_sum_onto_the_first_shard(shards: int, real: type) -> None:
     sum_shards(parts, parts[0])
     np.testing.assert_array_equal(apart, wanted)
     np.testing.assert_array_equal(parts[0], wanted)
+
+
+def test_loops_of_word2vec_are_compiled_alike_whoever_calls_them_first() -> None:
+    """The kernel `embed_windows` and the rounds share them; a sum must not depend on which came first."""
+    shared, left = set(), [w2v_window_loops.embed_windows_loop]
+    while left:
+        one = left.pop()
+        if one not in shared and not hasattr(one, compile._ELSEWHERE):
+            shared.add(one)
+            left += compile._called(one)
+    assert len(shared) > 8
+    assert [one.__name__ for one in shared if not hasattr(one, compile._AS_WRITTEN)] == []

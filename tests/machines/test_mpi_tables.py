@@ -1,4 +1,4 @@
-"""mf, bayes-nb and apriori under mpiexec: two ranks leave what one process leaves, byte for byte."""
+"""mf, bayes-nb, apriori, word2vec under mpiexec: two ranks leave what one process leaves, byte for byte."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -15,6 +15,11 @@ Start = Callable[..., subprocess.Popen[str]]
 PATIENCE = 100
 OF_THE_PROCESS = {"environment.json", "timing.csv", "checkpoint.h5"}
 """Files that tell of machines and times; of the checkpoint the state is compared."""
+
+PIECES = [
+    "--epochs", "2", "--dim", "20", "--negative", "3", "--lr", "0.2", "--set", "pieces=3", "--set",
+    "piece_words=60", "--set", "map=null",
+]  # fmt: skip
 
 
 def ratings(path: Path, rng: np.random.Generator) -> None:
@@ -42,6 +47,11 @@ def baskets(path: Path, rng: np.random.Generator) -> None:
     path.write_text("\n".join(" ".join(b) for b in made) + "\n", encoding="utf-8")
 
 
+def sentences(path: Path, rng: np.random.Generator) -> None:
+    words = ["鯨", "sea", "ship", "king", "queen", "城", "bread", "milk", "tea", "蜂蜜"]
+    path.write_text("\n".join(" ".join(rng.choice(words, 12)) for _ in range(120)) + "\n", encoding="utf-8")
+
+
 def alike(a: Any, b: Any, where: str) -> None:
     """States with the same keys, arrays and values."""
     if isinstance(a, dict):
@@ -63,8 +73,18 @@ def alike(a: Any, b: Any, where: str) -> None:
         (table, "bayes-nb", ["--test", "0.2"]),
         (baskets, "apriori", ["--min-support", "0.05", "--no-pictures"]),
         (baskets, "apriori", ["--min-support", "0.05", "--algorithm", "apriori", "--no-pictures"]),
+        (sentences, "word2vec", [*PIECES, "--model", "skip-gram"]),
+        (sentences, "word2vec", [*PIECES, "--model", "cbow", "--docs"]),
     ],
-    ids=["mf", "bayes-nb-text", "bayes-nb-table", "apriori-eclat", "apriori-levels"],
+    ids=[
+        "mf",
+        "bayes-nb-text",
+        "bayes-nb-table",
+        "apriori-eclat",
+        "apriori-levels",
+        "word2vec",
+        "word2vec-docs",
+    ],
 )
 def test_two_ranks_leave_what_one_process_leaves(
     write: Callable[[Path, np.random.Generator], None],

@@ -29,7 +29,7 @@ def measure(options: Options) -> Section:
     body = "\n\n".join(
         [
             f"Generated text read from standard input, {DISTINCT:,} different words, {DIM} numbers a word, "
-            f"one pass, {options.threads} threads. Libraries: pages of their files, most of them numba's "
+            f"one pass, threads: {options.threads}. Libraries: pages of their files, most of them numba's "
             "compiler. The rest: Python's objects, the vocabulary, the pieces under way.",
             table(["text", "peak memory", "of it the two matrices", "libraries", "the rest"], rows),
         ]

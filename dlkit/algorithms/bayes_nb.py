@@ -71,7 +71,8 @@ class BayesNB(AskedBayes):
         self.train_rows, self.test_rows = self._rows_of_classes()
         if self.evidence.source.skipped:
             source = self.evidence.source
-            context.log(f"{source.name}: {source.skipped:,} bad rows skipped, first {source.first_fault}")
+            rows = "row" if source.skipped == 1 else "rows"
+            context.log(f"{source.name}: {source.skipped:,} bad {rows} skipped, first {source.first_fault}")
 
     def _test_file(self) -> Found | None:
         test = self.recipe.data.test

@@ -274,11 +274,16 @@ class TableEvidence(Evidence):
         self.counts.load(state)
 
 
+LABELLED = 0.6
+"""Share of the first lines that have a tab where lines are label<TAB>text: the others are bad rows, not the
+proof of a table whose classes are the texts."""
+
+
 def evidence_for(recipe: Any, file: Rereadable, log: Callable[[str], None], base: Path | None) -> Evidence:
     """Text or table: as the recipe says, else by the looks of the source. Raises DataError."""
     kind = recipe.data.format
     if kind == "auto":
-        kind = "text" if looks_like_text(file.path, file.head()) else "table"
+        kind = "text" if looks_like_text(file.path, file.head(), LABELLED) else "table"
         if kind == "text":
             looks = "a folder for each class" if file.path.is_dir() else "lines of label<TAB>words"
             log(f"format: text ({looks})")

@@ -368,7 +368,7 @@ def looks_like_text(path: Path, head: bytes, share: float = 1.0) -> bool:
     fields = [line.split(b"\t", 1) for line in whole if b"\t" in line]  # the last line may be cut off
     if not fields or len(fields) < share * len(whole):
         return False
-    tabs = {line.count(b"\t") for line in whole}
+    tabs = {1 + text.count(b"\t") for _, text in fields}
     if len(tabs) == 1 and tabs != {1}:
         return False  # three columns or more, all alike: a table
     return 2 * sum(_has_words(text.strip()) for _, text in fields) > len(fields)

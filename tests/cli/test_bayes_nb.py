@@ -196,6 +196,23 @@ def test_wrong_settings(arguments: list[str], told: str, tmp_path: Path) -> None
     assert not (tmp_path / "run").exists()
 
 
+def test_a_line_without_a_tab_makes_no_table_of_a_text(tmp_path: Path) -> None:
+    """A table's last column is the class: each text would have been one."""
+    path = tmp_path / "m.txt"
+    path.write_text("spam\tbuy now\nham\thello there\nbroken line\nspam\tmore to buy\n", encoding="utf-8")
+    told = refused(1, "bayes-nb", path, "-o", tmp_path / "run")
+    assert told == f"error: {path}:3: expected label<TAB>text, found no tab"
+    finished = call("bayes-nb", path, "-o", tmp_path / "run", "--on-bad-row", "skip")
+    assert finished.code == 0 and "1 bad row skipped" in finished.stderr and "2 classes" in finished.stderr
+
+
+def test_a_table_with_a_short_row_stays_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text("a b\tc d\tyes\n" * 20 + "short\n" + "e f\tg h\tno\n" * 20, encoding="utf-8")
+    told = refused(1, "bayes-nb", path, "-o", tmp_path / "run")
+    assert told == f"error: {path}:21: expected 3 columns, found 1"
+
+
 def test_an_empty_class_is_named(messages: Path, tmp_path: Path) -> None:
     for name in ("ham", "spam", "empty"):
         (tmp_path / "f" / name).mkdir(parents=True)

@@ -23,7 +23,7 @@ from dlkit.algorithms.protocol import Description, Progress, Tree
 from dlkit.errors import DataError, UsageError
 from dlkit.pictures.exhibits import Left
 from dlkit.readers.again import Rereadable
-from dlkit.readers.cells import quoted
+from dlkit.readers.cells import quoted, skipped_rows
 from dlkit.readers.paths import Found, find_file_or_folder, resolve_path
 from dlkit.readers.streamed_split import RowSplit
 from dlkit.training.metrics import Column
@@ -69,10 +69,8 @@ class BayesNB(AskedBayes):
         self._check_classes()
         self.split = self._split()
         self.train_rows, self.test_rows = self._rows_of_classes()
-        if self.evidence.source.skipped:
-            source = self.evidence.source
-            rows = "row" if source.skipped == 1 else "rows"
-            context.log(f"{source.name}: {source.skipped:,} bad {rows} skipped, first {source.first_fault}")
+        if (source := self.evidence.source).skipped:
+            context.log(skipped_rows(source.name, source.skipped, source.first_fault))
 
     def _test_file(self) -> Found | None:
         test = self.recipe.data.test

@@ -12,7 +12,7 @@ from dlkit.backend.memory import give_back_memory
 from dlkit.errors import DataError
 from dlkit.kernels.mf_layout import mark_latest, mark_repeats, order_by_row
 from dlkit.readers import ratings_split
-from dlkit.readers.cells import OnBadRow
+from dlkit.readers.cells import OnBadRow, skipped_rows
 from dlkit.readers.opening import STDIN_NAME, display
 from dlkit.readers.paths import Found, resolve_path
 from dlkit.readers.ratings import Piece, RatingLines, Wanted
@@ -153,10 +153,7 @@ class _Reading:
         lines = RatingLines(found.path, spec, self.users, self.items, wanted)
         yield from lines
         if lines.skipped:
-            rows = "row" if lines.skipped == 1 else "rows"
-            self.notes.append(
-                f"{lines.name}: {lines.skipped:,} bad {rows} skipped, first {lines.first_fault}"
-            )
+            self.notes.append(skipped_rows(lines.name, lines.skipped, lines.first_fault))
         if not lines.has_ratings:
             self.notes.append(f"{lines.name}: no column of ratings: every line counts 1")
 

@@ -16,6 +16,7 @@ from dlkit.algorithms.mf_ranking import best_k, ranking_figures
 from dlkit.algorithms.mf_rated import Rated, grouped
 from dlkit.algorithms.protocol import Algorithm, Context, Tree
 from dlkit.errors import UsageError
+from dlkit.readers.cells import skipped_rows
 from dlkit.readers.paths import resolve_path
 from dlkit.readers.ratings import RatingLines, Wanted
 from dlkit.readers.ratings_names import Names
@@ -147,8 +148,7 @@ class JudgedRatings(Algorithm):
 
     def _tell(self, lines: RatingLines) -> None:
         if lines.skipped:
-            rows = "row" if lines.skipped == 1 else "rows"
-            self.context.log(f"{lines.name}: {lines.skipped:,} bad {rows} skipped, first {lines.first_fault}")
+            self.context.log(skipped_rows(lines.name, lines.skipped, lines.first_fault))
 
 
 def as_pairs(spec: RatingsSpec) -> RatingsSpec:

@@ -68,6 +68,12 @@ class Faults:
         return np.flatnonzero(good)
 
 
+def skipped_rows(name: str, skipped: int, first_fault: str) -> str:
+    """What a user is told of the bad rows of training data that were left out."""
+    rows = "row" if skipped == 1 else "rows"
+    return f"{name}: {skipped:,} bad {rows} skipped, first {first_fault}"
+
+
 def number(cell: str) -> float | None:
     """The number a cell holds (infinities and NaN included), None if it holds something else."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from dlkit.errors import DataError
 from dlkit.readers import split
 from dlkit.readers.arrays import Arrays, How
-from dlkit.readers.cells import OnBadRow
+from dlkit.readers.cells import OnBadRow, skipped_rows
 from dlkit.readers.dataset import Dataset, TrainingData
 from dlkit.readers.encode import Encoded, encode, encode_training, fit_schema, header_test, match_columns
 from dlkit.readers.images import Form
@@ -125,8 +125,7 @@ class _Reading:
         self.skipped += part.skipped
         self.unseen += part.unseen
         if part.skipped:
-            rows = "row" if part.skipped == 1 else "rows"
-            self.notes.append(f"{part.name}: {part.skipped:,} bad {rows} skipped, first {part.first_fault}")
+            self.notes.append(skipped_rows(part.name, part.skipped, part.first_fault))
         if part.unseen:
             self.notes.append(f"{part.name}: {part.unseen:,} cells with a category not seen in training")
 

@@ -47,11 +47,15 @@ class RunRecord:
             self.reference, self.stale = (None if math.isnan(score) else float(value)), 0
         else:
             self.stale += 1
-        self.stopped = patience is not None and self.stale >= patience
+        self.stopped = self.out_of_patience(patience)
         if math.isnan(score) or (self.best is not None and not score > sign * self.best.value):
             return False
         self.best = Best(self.epoch, float(value))
         return True
+
+    def out_of_patience(self, patience: int | None) -> bool:
+        """Whether early stopping ends the run now; patience: None where the recipe has none."""
+        return patience is not None and self.stale >= patience
 
     def position(self) -> dict[str, int]:
         """Epochs done, steps done in the epoch under way, steps done in all."""

@@ -50,7 +50,7 @@ def earlier_run(
     record = RunRecord.from_tree(tree, [column.name for column in algorithm.METRICS], str(path))
     stored = recipe_of(algorithm.Recipe, tree["recipe"], str(path))
     stopping = stored.early_stopping
-    if record.stopped and (stopping is None or record.stale < stopping.patience):
+    if record.stopped and not record.out_of_patience(stopping and stopping.patience):
         raise DataError(
             "not the checkpoint of a run: it says that early stopping ended it, which its recipe rules out",
             where=str(path),
